@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "eval/measurement.h"
+#include "space/architecture.h"
+
+namespace hone {
+
+// How much is spent on a suggestion.
+//   cost     closed form; nothing is trained
+//   trained  a student is trained for the spec's steps, quantized, exported and
+//            measured
+enum class Fidelity { kCost, kTrained };
+std::string_view Name(Fidelity fidelity);
+Fidelity ParseFidelity(std::string_view name);
+
+// One architecture to evaluate. `seed` labels every random stream of its
+// training: StreamSeed(seed, 0, purpose).
+struct Candidate {
+  std::int64_t number = 0;  // of the trial, for messages
+  Architecture architecture;
+  std::uint64_t seed = 0;
+  Fidelity fidelity = Fidelity::kTrained;
+};
+
+// Tells people what an evaluator does; called from any thread, one at a time.
+// `done` of `total` units of the running phase of the batch.
+using ProgressCallback =
+    std::function<void(const std::string& phase, double done, double total)>;
+
+// Turns architectures into numbers. A whole batch at a time, so that students
+// can train side by side and exported files can be timed in turn.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+  // One outcome for each candidate, in order. The outcome of a candidate does
+  // not depend on the rest of the batch or on the number of workers, except
+  // for measured latency.
+  // Throws Error for what ends the run (no disk, bad data, cancelled).
+  virtual std::vector<Outcome> Evaluate(
+      const std::vector<Candidate>& batch) = 0;
+};
+
+}  // namespace hone

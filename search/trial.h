@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "eval/evaluator.h"
+#include "eval/measurement.h"
+#include "space/architecture.h"
+
+namespace hone {
+
+enum class TrialState { kComplete, kFailed };
+std::string_view Name(TrialState state);
+
+// What to try next, and how much to spend on it.
+struct Suggestion {
+  Architecture architecture;
+  Fidelity fidelity = Fidelity::kTrained;
+};
+
+// One finished row of a study's log: immutable.
+struct Trial {
+  std::int64_t number = 0;
+  Architecture architecture;
+  std::uint64_t seed = 0;
+  Fidelity fidelity = Fidelity::kTrained;
+  std::string origin;  // how the algorithm came by it: "random", "crossover"
+  Outcome outcome;
+  std::string finished_at;  // UTC, ISO 8601; no part of the digest
+
+  TrialState state() const {
+    return std::holds_alternative<Measurement>(outcome) ? TrialState::kComplete
+                                                        : TrialState::kFailed;
+  }
+};
+
+// SHA-256 over everything in a trial that a repeat must reproduce: all but wall
+// times and paths. Doubles enter by their bits.
+std::string TrialDigest(const Trial& trial);
+
+// SHA-256 over the spec's hash and the digests of the trials in order.
+std::string StudyDigest(const std::string& spec_hash,
+                        const std::vector<Trial>& trials);
+
+}  // namespace hone

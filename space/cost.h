@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "space/architecture.h"
+
+namespace hone {
+
+// What a network's size depends on beside its architecture.
+struct TaskShape {
+  std::int64_t vocabulary = 1;
+  std::int64_t classes = 1;
+  std::int64_t max_tokens = 1;  // rows of the position table
+  std::int64_t w4_block = 32;   // weights that share one scale at w4
+  bool operator==(const TaskShape&) const = default;
+};
+
+// Closed-form cost of one forward pass, counted by CostOps over the same
+// network code that trains and exports.
+struct Cost {
+  std::int64_t parameters = 0;
+  // Multiply-adds of linear layers and attention for batch x tokens.
+  std::int64_t multiply_adds = 0;
+  // Weights at their precision, with scales and biases.
+  std::int64_t weight_bytes = 0;
+  // Largest sum of live activations (f32) inside a block.
+  std::int64_t activation_bytes = 0;
+  bool operator==(const Cost&) const = default;
+};
+
+Cost CostOf(const Architecture& architecture, const TaskShape& task,
+            std::int64_t batch, std::int64_t tokens);
+
+// The names of Cost's members, and the value of one. Throws Error{kUsage} with
+// a suggestion for an unknown name.
+const std::vector<std::string>& CostMetricNames();
+double CostMetric(const Cost& cost, const std::string& name);
+
+}  // namespace hone

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "space/search_space.h"
+
+namespace hone {
+
+// A fixed-length vector of choice indices: d_model, layers, then for each of the
+// largest number of blocks: attention (kind and heads), width, precision. Absent
+// blocks hold -1. Decode(Encode(a)) == a for every member of the space.
+std::vector<int> Encode(const SearchSpace& space,
+                        const Architecture& architecture);
+// Throws Error{kUsage} for an index out of range.
+Architecture Decode(const SearchSpace& space, const std::vector<int>& genes);
+
+}  // namespace hone
