@@ -29,8 +29,8 @@ struct Artifact {
   bool operator==(const Artifact&) const = default;
 };
 
-// Kernels that the engine really ran, from its runtime model: one entry for each
-// kind of layer, primitive and precision.
+// Kernels that the engine really ran, from its runtime model: one entry for
+// each kind of layer, primitive and precision.
 struct KernelCount {
   std::string layer;      // "FullyConnected"
   std::string primitive;  // "brgemm_avx512_vnni"

@@ -25,7 +25,7 @@ struct Cost {
   std::int64_t multiply_adds = 0;
   // Weights at their precision, with scales and biases.
   std::int64_t weight_bytes = 0;
-  // Largest sum of live activations (f32) inside a block.
+  // Largest inputs plus output of one operation, in f32.
   std::int64_t activation_bytes = 0;
   bool operator==(const Cost&) const = default;
 };

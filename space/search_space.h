@@ -6,6 +6,7 @@
 #include "space/architecture.h"
 #include "space/base/fields.h"
 #include "space/base/rng.h"
+#include "space/constraint.h"
 #include "space/cost.h"
 
 namespace hone {
@@ -39,13 +40,6 @@ struct SearchSpaceOptions {
   }
 };
 
-// metric <= bound or metric >= bound, on the closed-form cost.
-struct CostConstraint {
-  std::string metric;
-  bool at_most = true;
-  double bound = 0;
-};
-
 // The set of architectures that a search may propose. Heads that do not divide
 // d_model are no members. Immutable; safe to share between threads.
 class SearchSpace {
@@ -57,9 +51,10 @@ class SearchSpace {
   const SearchSpaceOptions& options() const { return options_; }
   const TaskShape& task() const { return task_; }
 
-  // The number of architectures before the constraints, exact up to 2^64.
+  // The number of architectures before the constraints, exact up to 2^53.
   double Size() const;
-  // Every block and the stem are choices of the space, and the constraints hold.
+  // Every block and the stem are choices of the space, and the constraints
+  // hold.
   bool Contains(const Architecture& architecture) const;
   // Empty when all constraints hold, else the first broken one in words.
   std::string ConstraintViolation(const Architecture& architecture) const;
@@ -70,14 +65,15 @@ class SearchSpace {
   // Error{kUsage} when Size() exceeds `limit`.
   std::vector<Architecture> Enumerate(std::size_t limit) const;
 
-  // The block choices that are legal at a width.
+  // Every kind with every head count that divides the width, in spec order.
   std::vector<AttentionSpec> AttentionChoices(std::int64_t d_model) const;
+  BlockSpec SampleBlock(std::int64_t d_model, Rng& rng) const;
 
  private:
   SearchSpaceOptions options_;
   TaskShape task_;
   std::vector<AttentionSpec> attention_kinds_;  // heads unset
-  std::vector<CostConstraint> constraints_;
+  std::vector<Constraint> constraints_;
 };
 
 }  // namespace hone

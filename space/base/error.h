@@ -49,23 +49,23 @@ std::string DidYouMean(std::string_view word,
 }  // namespace hone
 
 // Aborts the run with Error{kInternal} when an invariant of ours is broken.
-#define HONE_CHECK(condition)                                                  \
-  do {                                                                         \
-    if (!(condition))                                                          \
-      ::hone::ThrowCheckFailure(__FILE__, __LINE__, "expected " #condition);   \
+#define HONE_CHECK(condition)                                                \
+  do {                                                                       \
+    if (!(condition))                                                        \
+      ::hone::ThrowCheckFailure(__FILE__, __LINE__, "expected " #condition); \
   } while (false)
 
 // The same for a comparison; prints both operands.
-#define HONE_CHECK_OP(a, op, b)                                                \
-  do {                                                                         \
-    const auto& hone_a = (a);                                                  \
-    const auto& hone_b = (b);                                                  \
-    if (!(hone_a op hone_b)) {                                                 \
-      std::ostringstream hone_out;                                             \
-      hone_out << "expected " #a " " #op " " #b ", got " << hone_a << " and "  \
-               << hone_b;                                                      \
-      ::hone::ThrowCheckFailure(__FILE__, __LINE__, hone_out.str());           \
-    }                                                                          \
+#define HONE_CHECK_OP(a, op, b)                                               \
+  do {                                                                        \
+    const auto& hone_a = (a);                                                 \
+    const auto& hone_b = (b);                                                 \
+    if (!(hone_a op hone_b)) {                                                \
+      std::ostringstream hone_out;                                            \
+      hone_out << "expected " #a " " #op " " #b ", got " << hone_a << " and " \
+               << hone_b;                                                     \
+      ::hone::ThrowCheckFailure(__FILE__, __LINE__, hone_out.str());          \
+    }                                                                         \
   } while (false)
 #define HONE_CHECK_EQ(a, b) HONE_CHECK_OP(a, ==, b)
 #define HONE_CHECK_LE(a, b) HONE_CHECK_OP(a, <=, b)

@@ -59,10 +59,9 @@ std::string RuleViolation(const std::vector<T>& values, const FieldRule& rule) {
 template <typename Options>
 Json FieldsToJson(const Options& options) {
   Json json = Json::object();
-  Options::Fields(options, [&](const char* name, const auto& value,
-                               const FieldRule&, const char*) {
-    json[name] = value;
-  });
+  Options::Fields(options,
+                  [&](const char* name, const auto& value, const FieldRule&,
+                      const char*) { json[name] = value; });
   return json;
 }
 

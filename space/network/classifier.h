@@ -19,8 +19,7 @@ typename Ops::Value Classifier(Ops& ops, const Architecture& architecture,
                                const TaskShape& task,
                                const typename Ops::Value& tokens_BT) {
   const std::int64_t d_model = architecture.stem.d_model;
-  auto x_BTD =
-      ops.Embedding("embedding", tokens_BT, task.vocabulary, d_model);
+  auto x_BTD = ops.Embedding("embedding", tokens_BT, task.vocabulary, d_model);
   x_BTD = ops.AddPositions("position", x_BTD, task.max_tokens, d_model);
   x_BTD = ops.Dropout(x_BTD);
   for (std::size_t i = 0; i < architecture.blocks.size(); ++i) {

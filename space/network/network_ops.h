@@ -22,7 +22,8 @@ struct LinearSpec {
 // OnnxOps (eval/export) writes it to a file. Names are the full dotted names
 // under which a weight source answers, for example "encoder.2.attention.query".
 //
-// Shapes: B batch, T tokens, D d_model, H heads, E head dimension, V vocabulary.
+// Shapes: B batch, T tokens, D d_model, H heads, E head dimension, V
+// vocabulary.
 template <typename Ops>
 concept NetworkOps = requires(Ops& ops, const std::string& name,
                               const typename Ops::Value& x,
@@ -49,7 +50,7 @@ concept NetworkOps = requires(Ops& ops, const std::string& name,
   // else 0 where |i-j| <= window and -infinity elsewhere.
   {
     ops.ScaledDotProductAttention(x, y, y, n)
-  } -> std::same_as<typename Ops::Value>;
+    } -> std::same_as<typename Ops::Value>;
   // [B,T,D] -> [B,D], the mean over tokens.
   { ops.MeanTokens(x) } -> std::same_as<typename Ops::Value>;
   // Names an intermediate value for whoever listens (distillation).

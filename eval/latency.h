@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include "eval/engine/engine.h"
+#include "space/base/fields.h"
+
+namespace hone {
+
+// The [measurement] table. docs/measurement.md describes the protocol.
+struct MeasurementOptions {
+  std::string engine = "openvino";
+  std::int64_t threads = 1;
+  std::int64_t batch = 1;
+  std::int64_t tokens = 16;
+  std::int64_t rounds = 15;
+  double round_milliseconds = 20;
+  double parity_tolerance = 0.02;
+
+  template <typename Self, typename Visitor>
+  static void Fields(Self& self, Visitor&& visit) {
+    visit("engine", self.engine, OneOf{{"openvino", "simulated"}},
+          "openvino, or simulated: a deterministic latency from the cost model");
+    visit("threads", self.threads, InRange{1, 1024}, "threads of the engine");
+    visit("batch", self.batch, InRange{1, 65536}, "sequences in one inference");
+    visit("tokens", self.tokens, InRange{1, 4096}, "tokens in each sequence");
+    visit("rounds", self.rounds, InRange{3, 10000},
+          "times that every model of a batch is timed, in turn");
+    visit("round_milliseconds", self.round_milliseconds, InRange{0.1, 10000},
+          "time spent on one model in one round; at least three inferences");
+    visit("parity_tolerance", self.parity_tolerance, InRange{0, 100},
+          "largest difference between exported and reference logits, as a share "
+          "of the logits' spread, before a trial fails");
+  }
+};
+
+// Latencies of one model in milliseconds.
+struct Latency {
+  double median_ms = 0;  // median of the rounds' medians
+  double low_ms = 0;     // bootstrap 95 % interval of that median
+  double high_ms = 0;
+  double p95_ms = 0;     // over all inferences of all rounds
+  std::vector<double> rounds_ms;  // each round's median
+};
+
+// Times `models` in turn (A B C A B C ...), after warming each up until its
+// time is stable. Deterministic inputs from `seed`.
+std::vector<Latency> MeasureLatency(const std::vector<EngineModel*>& models,
+                                    std::int64_t vocabulary,
+                                    const MeasurementOptions& options,
+                                    std::uint64_t seed);
+
+// Bootstrap 95 % interval of the median (2,000 resamples).
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+Interval BootstrapMedian(const std::vector<double>& values, std::uint64_t seed);
+double Median(std::vector<double> values);
+double Quantile(std::vector<double> values, double q);
+
+}  // namespace hone

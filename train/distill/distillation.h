@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+
+#include "space/base/fields.h"
+#include "space/base/tensor_data.h"
+#include "space/cost.h"
+#include "train/data/token_data.h"
+
+namespace hone {
+
+// The [distillation] table. Loss = hard_weight * CE(labels)
+//   + logits_weight * T^2 * KL(teacher/T || student/T)      (Hinton et al. 2015)
+//   + hidden_weight * MSE(student hidden * P, teacher hidden)  over the last
+//     layer, P a learned projection                         (Jiao et al. 2020).
+struct DistillationOptions {
+  double hard_weight = 0.3;
+  double logits_weight = 0.7;
+  double hidden_weight = 0;
+  double temperature = 2;
+
+  template <typename Self, typename Visitor>
+  static void Fields(Self& self, Visitor&& visit) {
+    visit("hard_weight", self.hard_weight, InRange{0, 1000},
+          "weight of the cross-entropy with the labels");
+    visit("logits_weight", self.logits_weight, InRange{0, 1000},
+          "weight of the divergence from the teacher's logits; 0: off");
+    visit("hidden_weight", self.hidden_weight, InRange{0, 1000},
+          "weight of the distance from the teacher's last hidden states, after "
+          "a learned projection; 0: off");
+    visit("temperature", self.temperature, InRange{0.1, 100},
+          "softens both distributions");
+  }
+};
+
+// What a student learns from. Made once per study; the logits on the training
+// split are computed once and kept on disk.
+struct Teacher {
+  Architecture architecture;
+  TaskShape task;
+  NamedTensors weights;
+  TensorData logits_NC;  // f32, one row for each training example
+};
+
+// The classifier's logits on every row of `data`, f32 [N,C], computed in f32
+// without gradients on one thread.
+TensorData ComputeLogits(const Architecture& architecture,
+                         const TaskShape& task, const NamedTensors& weights,
+                         const TokenData& data, std::int64_t batch_size);
+
+}  // namespace hone
