@@ -16,6 +16,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "space/base/error.h"
+#include "space/network/classifier.h"
 
 namespace hone {
 
@@ -122,6 +123,14 @@ at::Tensor EagerOps::TakeTap(const std::string& name) {
   at::Tensor value = std::move(found->second);
   taps_.erase(found);
   return value;
+}
+
+void Discover(WeightSource& weights, const Architecture& architecture,
+              const TaskShape& task) {
+  const at::NoGradGuard no_grad;
+  EagerOps ops(weights);
+  Classifier(ops, architecture, task,
+             at::zeros({1, 1}, at::TensorOptions(at::kLong)));
 }
 
 at::Tensor FakeQuantize(const at::Tensor& x,

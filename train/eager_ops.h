@@ -6,12 +6,14 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include "space/cost.h"
 #include "space/network/network_ops.h"
-#include "train/weights.h"
+#include "train/weight_source.h"
 
 namespace hone {
 
@@ -22,10 +24,10 @@ using LinearObserver = std::function<void(
 struct EagerOptions {
   // Probability that Dropout zeroes an element; needs a generator.
   double dropout = 0;
-  std::optional<at::Generator> generator;
+  std::optional<at::Generator> generator = std::nullopt;
   // Taps whose values are kept.
-  std::set<std::string> taps;
-  LinearObserver observer;
+  std::set<std::string> taps = {};
+  LinearObserver observer = {};
 };
 
 // The interpreter that computes: values are tensors, and autograd records them
@@ -70,6 +72,11 @@ class EagerOps {
   std::map<std::pair<std::int64_t, std::int64_t>, at::Tensor> band_masks_;
 };
 static_assert(NetworkOps<EagerOps>);
+
+// Asks a source once for every weight of the classifier, by running it on one
+// token without gradients.
+void Discover(WeightSource& weights, const Architecture& architecture,
+              const TaskShape& task);
 
 // clamp(round_half_even(x / scale) + zero_point, 0, 255), and back to floats:
 // what a QuantizeLinear - DequantizeLinear pair computes.
