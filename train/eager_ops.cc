@@ -1,5 +1,6 @@
 #include "train/eager_ops.h"
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -7,7 +8,7 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/div.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
@@ -19,6 +20,11 @@
 #include "space/network/classifier.h"
 
 namespace hone {
+namespace {
+
+constexpr double kByteValues = 256;
+
+}  // namespace
 
 EagerOps::EagerOps(WeightSource& weights, EagerOptions options)
     : weights_(weights), options_(std::move(options)) {
@@ -62,15 +68,25 @@ at::Tensor EagerOps::Add(const at::Tensor& x, const at::Tensor& y) {
 }
 
 at::Tensor EagerOps::Dropout(const at::Tensor& x) {
-  if (options_.dropout == 0) return x;
-  const double keep = 1 - options_.dropout;
-  at::Tensor mask;
-  {
-    const at::NoGradGuard no_grad;
-    mask = at::empty_like(x).bernoulli_(keep, options_.generator);
-    mask.div_(keep);
-  }
-  return at::mul(x, mask);
+  const auto dropped =
+      static_cast<std::int64_t>(std::lround(options_.dropout * kByteValues));
+  if (dropped == 0) return x;
+  return at::mul(x, DropoutMask(x, dropped));
+}
+
+at::Tensor EagerOps::DropoutMask(const at::Tensor& like, std::int64_t dropped) {
+  const at::NoGradGuard no_grad;
+  // Eight elements from each 64-bit draw.
+  at::Tensor bytes =
+      at::empty({(like.numel() + 7) / 8}, like.options().dtype(at::kLong));
+  bytes.random_(std::numeric_limits<std::int64_t>::min(), std::nullopt,
+                options_.generator);
+  const at::Tensor kept = bytes.view(at::kByte)
+                              .narrow(0, 0, like.numel())
+                              .view_as(like)
+                              .ge(dropped);
+  return kept.to(like.scalar_type())
+      .mul_(kByteValues / (kByteValues - dropped));
 }
 
 at::Tensor EagerOps::SplitHeads(const at::Tensor& x_BTD, std::int64_t heads) {
