@@ -1,0 +1,17 @@
+#include "eval/export/onnx_export.h"
+
+#include "eval/export/onnx_ops.h"
+#include "space/network/classifier.h"
+
+namespace hone {
+
+std::string ExportOnnx(const Architecture& architecture, const TaskShape& task,
+                       const NamedTensors& quantized,
+                       const std::map<std::string, std::string>& metadata) {
+  OnnxWriter writer;
+  OnnxOps ops(writer, quantized);
+  ops.Logits(Classifier(ops, architecture, task, ops.Tokens()));
+  return writer.Serialize(metadata);
+}
+
+}  // namespace hone
