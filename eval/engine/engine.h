@@ -30,14 +30,15 @@ class EngineModel {
   virtual ~EngineModel() = default;
   // tokens: row major [batch, length]. Returns row major [batch, classes].
   // Requires: the shape of the options where that is fixed.
-  // Throws Error{kUsage} when the engine refuses the input.
+  // Throws Error{kUsage} when the engine refuses the input, or length is above
+  // the file's max_tokens (onnx_export.h).
   virtual std::vector<float> Run(const std::vector<std::int64_t>& tokens,
                                  std::int64_t batch, std::int64_t length) = 0;
   // What really runs, from the engine's own model of the graph, in the order of
   // (layer, primitive, precision). Constants, inputs and outputs are left out.
   virtual std::vector<KernelCount> Kernels() const = 0;
   // Bytes that the loaded model holds: the growth of the process's heap in use
-  // (glibc mallinfo2) over loading and one inference of the fixed shape (1 x 1
+  // (glibc mallinfo2) over loading and one inference of the fixed shape (1 x 2
   // where dynamic). It counts weights in the engine's layout, the arena of
   // activations and the compiled graph; not the engine's code, its generated
   // kernels, or what loading needed for a moment. Other threads that allocate

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -7,12 +8,17 @@
 
 #include "eval/engine/cpu.h"
 #include "eval/engine/engine.h"
+#include "eval/export/onnx_export.h"
 #include "space/base/error.h"
 
 namespace hone {
 namespace {
 
 constexpr char kDevice[] = "CPU";
+// OpenVINO 2026.4.1 computes full attention wrongly from 16 tokens on when the
+// very first inference of a dynamic model had one token; after any longer one
+// every length is right.
+constexpr std::int64_t kFirstTokens = 2;
 
 // Bytes in use on the heap of the process, over all arenas.
 std::int64_t HeapBytes() {
@@ -59,12 +65,17 @@ class OpenVinoModel : public EngineModel {
     const std::int64_t before = HeapBytes();
     WithFileName(file_, "load", [&] {
       auto model = core.read_model(file_);
+      if (model->has_rt_info("framework", kMaxTokensKey)) {
+        max_tokens_ = std::stoll(
+            model->get_rt_info<std::string>("framework", kMaxTokensKey));
+      }
       model->reshape(fixed_);
       compiled_ = core.compile_model(model, kDevice, Properties(options));
       request_ = compiled_.create_infer_request();
     });
     const std::int64_t batch = std::max<std::int64_t>(options.batch, 1);
-    const std::int64_t tokens = std::max<std::int64_t>(options.tokens, 1);
+    const std::int64_t tokens =
+        options.tokens > 0 ? options.tokens : kFirstTokens;
     Run(std::vector<std::int64_t>(static_cast<std::size_t>(batch * tokens), 0),
         batch, tokens);
     memory_bytes_ = std::max<std::int64_t>(HeapBytes() - before, 0);
@@ -74,6 +85,14 @@ class OpenVinoModel : public EngineModel {
                          std::int64_t batch, std::int64_t length) override {
     HONE_CHECK_EQ(static_cast<std::int64_t>(tokens.size()), batch * length);
     HONE_CHECK(fixed_.compatible(ov::PartialShape{batch, length}));
+    if (length > max_tokens_) {
+      // The engine would read past the table of positions.
+      throw Error(ErrorCode::kUsage,
+                  file_ + ": a sequence of " + std::to_string(length) +
+                      " tokens is longer than the model's positions; use at "
+                      "most " +
+                      std::to_string(max_tokens_));
+    }
     return WithFileName(file_, "run", [&] {
       // The engine only reads its input.
       const ov::Tensor input(
@@ -115,6 +134,7 @@ class OpenVinoModel : public EngineModel {
   ov::PartialShape fixed_;
   ov::CompiledModel compiled_;
   ov::InferRequest request_;
+  std::int64_t max_tokens_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t memory_bytes_ = 0;
 };
 

@@ -11,7 +11,9 @@ std::string ExportOnnx(const Architecture& architecture, const TaskShape& task,
   OnnxWriter writer;
   OnnxOps ops(writer, quantized);
   ops.Logits(Classifier(ops, architecture, task, ops.Tokens()));
-  return writer.Serialize(metadata);
+  std::map<std::string, std::string> entries = metadata;
+  entries[kMaxTokensKey] = std::to_string(task.max_tokens);
+  return writer.Serialize(entries);
 }
 
 }  // namespace hone
