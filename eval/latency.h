@@ -22,8 +22,9 @@ struct MeasurementOptions {
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
-    visit("engine", self.engine, OneOf{{"openvino", "simulated"}},
-          "openvino, or simulated: a deterministic latency from the cost model");
+    visit(
+        "engine", self.engine, OneOf{{"openvino", "simulated"}},
+        "openvino, or simulated: a deterministic latency from the cost model");
     visit("threads", self.threads, InRange{1, 1024}, "threads of the engine");
     visit("batch", self.batch, InRange{1, 65536}, "sequences in one inference");
     visit("tokens", self.tokens, InRange{1, 4096}, "tokens in each sequence");
@@ -31,9 +32,10 @@ struct MeasurementOptions {
           "times that every model of a batch is timed, in turn");
     visit("round_milliseconds", self.round_milliseconds, InRange{0.1, 10000},
           "time spent on one model in one round; at least three inferences");
-    visit("parity_tolerance", self.parity_tolerance, InRange{0, 100},
-          "largest difference between exported and reference logits, as a share "
-          "of the logits' spread, before a trial fails");
+    visit(
+        "parity_tolerance", self.parity_tolerance, InRange{0, 100},
+        "largest difference between exported and reference logits, as a share "
+        "of the logits' spread, before a trial fails");
   }
 };
 
@@ -42,7 +44,7 @@ struct Latency {
   double median_ms = 0;  // median of the rounds' medians
   double low_ms = 0;     // bootstrap 95 % interval of that median
   double high_ms = 0;
-  double p95_ms = 0;     // over all inferences of all rounds
+  double p95_ms = 0;              // over all inferences of all rounds
   std::vector<double> rounds_ms;  // each round's median
 };
 

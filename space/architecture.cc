@@ -175,6 +175,13 @@ std::string CanonicalText(const Architecture& architecture) {
   return CanonicalJson(ToJson(architecture));
 }
 
+Architecture WithoutPrecision(Architecture architecture) {
+  for (BlockSpec& block : architecture.blocks) {
+    block.precision = Precision::kF32;
+  }
+  return architecture;
+}
+
 std::string ArchitectureHash(const Architecture& architecture) {
   return Sha256(CanonicalText(architecture));
 }

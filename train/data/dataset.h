@@ -64,7 +64,7 @@ struct TextDataset {
 // Error{kNotFound} naming the Debian package or the file that is missing.
 TextDataset LoadDataset(const TaskOptions& options);
 // The test split, labelled by the given class list.
-std::vector<LabelledText> LoadTestSplit(const TaskOptions& options,
-                                        const std::vector<std::string>& classes);
+std::vector<LabelledText> LoadTestSplit(
+    const TaskOptions& options, const std::vector<std::string>& classes);
 
 }  // namespace hone

@@ -10,7 +10,8 @@
 namespace hone {
 
 // The [distillation] table. Loss = hard_weight * CE(labels)
-//   + logits_weight * T^2 * KL(teacher/T || student/T)      (Hinton et al. 2015)
+//   + logits_weight * T^2 * KL(teacher/T || student/T)      (Hinton et al.
+//   2015)
 //   + hidden_weight * MSE(student hidden * P, teacher hidden)  over the last
 //     layer, P a learned projection                         (Jiao et al. 2020).
 struct DistillationOptions {

@@ -1,0 +1,118 @@
+#include "eval/simulated_evaluator.h"
+
+#include <cmath>
+
+#include "space/base/rng.h"
+
+namespace hone {
+namespace {
+
+// Multiply-adds in a millisecond.
+double Rate(Precision precision) {
+  switch (precision) {
+    case Precision::kF32:
+      return 2e7;
+    case Precision::kW8A8:
+      return 6e7;
+    case Precision::kW4:
+      return 3e7;
+  }
+  return 1;
+}
+
+double PrecisionPenalty(Precision precision) {
+  switch (precision) {
+    case Precision::kF32:
+      return 0;
+    case Precision::kW8A8:
+      return 0.004;
+    case Precision::kW4:
+      return 0.012;
+  }
+  return 0;
+}
+
+double SimulatedAccuracy(const Architecture& architecture,
+                         const TaskShape& task) {
+  double parameters = 0;
+  double penalty = 0;
+  for (const BlockSpec& block : architecture.blocks) {
+    const Architecture alone{architecture.stem, {block}};
+    const Architecture none{architecture.stem, {}};
+    parameters += static_cast<double>(CostOf(alone, task, 1, 1).parameters -
+                                      CostOf(none, task, 1, 1).parameters);
+    const double local = block.attention.index() == 1 ? 0.003 : 0;
+    const double many_heads =
+        0.002 * std::log2(static_cast<double>(Heads(block.attention)));
+    penalty += (PrecisionPenalty(block.precision) + local - many_heads) /
+               static_cast<double>(architecture.blocks.size());
+  }
+  const double width = static_cast<double>(architecture.stem.d_model);
+  Rng scatter(0, 0, "simulated " + ArchitectureHash(architecture));
+  return 0.82 - 0.25 * std::exp(-std::pow(parameters / 2e4, 0.4)) -
+         0.6 / width - penalty + 0.002 * scatter.Normal();
+}
+
+class SimulatedEvaluator : public Evaluator {
+ public:
+  SimulatedEvaluator(const TaskShape& task, const MeasurementOptions& options)
+      : task_(task), options_(options) {}
+
+  std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override {
+    std::vector<Outcome> outcomes;
+    for (const Candidate& candidate : batch) {
+      outcomes.push_back(Measure(candidate.architecture));
+    }
+    return outcomes;
+  }
+
+ private:
+  Measurement Measure(const Architecture& architecture) const {
+    const Cost cost =
+        CostOf(architecture, task_, options_.batch, options_.tokens);
+    Measurement measurement;
+    auto& metrics = measurement.metrics;
+    metrics["accuracy"] = {SimulatedAccuracy(architecture, task_), "1", {}, {}};
+    metrics["latency_ms"] = {
+        SimulatedLatencyMs(architecture, task_, options_.batch,
+                           options_.tokens),
+        "ms",
+        {},
+        {}};
+    metrics["parameters"] = {static_cast<double>(cost.parameters), "1", {}, {}};
+    metrics["multiply_adds"] = {
+        static_cast<double>(cost.multiply_adds), "1", {}, {}};
+    metrics["weight_bytes"] = {
+        static_cast<double>(cost.weight_bytes), "B", {}, {}};
+    measurement.environment["engine"] = "simulated";
+    return measurement;
+  }
+
+  TaskShape task_;
+  MeasurementOptions options_;
+};
+
+}  // namespace
+
+double SimulatedLatencyMs(const Architecture& architecture,
+                          const TaskShape& task, std::int64_t batch,
+                          std::int64_t tokens) {
+  const Architecture none{architecture.stem, {}};
+  const Cost stem = CostOf(none, task, batch, tokens);
+  double milliseconds =
+      0.05 + static_cast<double>(stem.multiply_adds) / Rate(Precision::kF32);
+  for (const BlockSpec& block : architecture.blocks) {
+    const Cost with = CostOf({architecture.stem, {block}}, task, batch, tokens);
+    milliseconds +=
+        0.03 + static_cast<double>(with.multiply_adds - stem.multiply_adds) /
+                   Rate(block.precision);
+  }
+  return milliseconds;
+}
+
+std::unique_ptr<Evaluator> MakeSimulatedEvaluator(
+    const TaskShape& task, const MeasurementOptions& options) {
+  return std::make_unique<SimulatedEvaluator>(task, options);
+}
+
+}  // namespace hone

@@ -1,0 +1,177 @@
+#include "eval/stages.h"
+
+#include <algorithm>
+
+#include "eval/export/onnx_export.h"
+#include "eval/machine_lock.h"
+#include "space/base/error.h"
+#include "space/base/file.h"
+#include "space/base/hash.h"
+#include "train/weights.h"
+
+namespace hone {
+namespace {
+
+constexpr char kTeacherFile[] = "teacher.safetensors";
+constexpr char kLogitsFile[] = "logits.safetensors";
+constexpr char kStudentFile[] = "student.safetensors";
+constexpr char kQuantizedFile[] = "quantized.safetensors";
+constexpr char kModelFile[] = "model.onnx";
+constexpr std::int64_t kInferenceBatch = 64;
+
+Json TaskToJson(const TaskShape& task) {
+  return {{"vocabulary", task.vocabulary},
+          {"classes", task.classes},
+          {"max_tokens", task.max_tokens},
+          {"w4_block", task.w4_block}};
+}
+
+std::string Bytes(NamedTensors tensors) {
+  return SerializeSafeTensors({std::move(tensors), {}});
+}
+
+}  // namespace
+
+Stages::Stages(const TrainedEvaluatorOptions& options, const PreparedData& data)
+    : options_(options), data_(data), store_(options.artifacts) {}
+
+TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
+  TrainingPermit permit(options_.lock_folder);
+  TrainingJob job;
+  job.architecture = TeacherArchitecture(options_.teacher);
+  job.task = options_.task;
+  job.data = &data_.train;
+  job.seed = StreamSeed(options_.study_seed, 0, "teacher");
+  job.cancelled = options_.cancelled;
+  job.on_step = [&](std::int64_t step, std::int64_t steps) {
+    permit.Yield();
+    on_progress(static_cast<double>(step) / static_cast<double>(steps));
+  };
+  auto trained = TrainClassifier(job, options_.teacher_training);
+  if (const auto* failure = std::get_if<Failure>(&trained)) {
+    throw Error(ErrorCode::kUsage,
+                "the teacher " + failure->code + ": " + failure->reason +
+                    "; lower teacher.training.learning_rate");
+  }
+  return std::get<TrainingResult>(std::move(trained));
+}
+
+StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
+  const Architecture architecture = TeacherArchitecture(options_.teacher);
+  Json inputs = {{"architecture", ToJson(architecture)},
+                 {"task", TaskToJson(options_.task)},
+                 {"data", data_.content_hash},
+                 {"libtorch", TorchVersion()}};
+  const std::string& checkpoint = options_.teacher.checkpoint;
+  if (checkpoint.empty()) {
+    inputs["training"] = FieldsToJson(options_.teacher_training);
+    inputs["seed"] = options_.study_seed;
+  } else {
+    inputs["checkpoint"] = Sha256File(checkpoint);
+  }
+  if (auto found = store_.Find("teacher", inputs)) return *found;
+  NamedTensors weights;
+  if (checkpoint.empty()) {
+    weights = TrainTeacher(on_progress).weights;
+  } else {
+    weights = ReadSafeTensors(checkpoint).tensors;
+    CheckWeights(weights, architecture, options_.task, checkpoint);
+  }
+  NamedTensors logits;
+  logits["logits"] = ComputeLogits(architecture, options_.task, weights,
+                                   data_.train, kInferenceBatch);
+  return store_.Put("teacher", inputs,
+                    {{kTeacherFile, Bytes(std::move(weights))},
+                     {kLogitsFile, Bytes(std::move(logits))}});
+}
+
+Teacher Stages::LoadTeacher(const StageResult& files) const {
+  return {TeacherArchitecture(options_.teacher), options_.task,
+          ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
+          ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits")};
+}
+
+std::variant<StageResult, Failure> Stages::Student(
+    const Architecture& architecture, std::uint64_t seed,
+    const Teacher& teacher, const StageResult& teacher_files,
+    const OnProgress& on_progress) const {
+  const Json inputs = {{"architecture", ToJson(architecture)},
+                       {"task", TaskToJson(options_.task)},
+                       {"data", data_.content_hash},
+                       {"teacher", teacher_files.Get(kTeacherFile).sha256},
+                       {"training", FieldsToJson(options_.training)},
+                       {"distillation", FieldsToJson(options_.distillation)},
+                       {"seed", seed},
+                       {"libtorch", TorchVersion()}};
+  if (auto found = store_.Find("student", inputs)) return *found;
+  TrainingPermit permit(options_.lock_folder);
+  TrainingJob job;
+  job.architecture = architecture;
+  job.task = options_.task;
+  job.data = &data_.train;
+  job.seed = seed;
+  job.teacher = &teacher;
+  job.distillation = options_.distillation;
+  job.cancelled = options_.cancelled;
+  job.on_step = [&](std::int64_t step, std::int64_t steps) {
+    permit.Yield();
+    on_progress(static_cast<double>(step) / static_cast<double>(steps));
+  };
+  auto trained = TrainClassifier(job, options_.training);
+  if (const auto* failure = std::get_if<Failure>(&trained)) return *failure;
+  return store_.Put(
+      "student", inputs,
+      {{kStudentFile,
+        Bytes(std::get<TrainingResult>(std::move(trained)).weights)}});
+}
+
+StageResult Stages::Quantized(const Architecture& architecture,
+                              const StageResult& student) const {
+  const Json inputs = {{"architecture", ToJson(architecture)},
+                       {"student", student.Get(kStudentFile).sha256},
+                       {"data", data_.content_hash},
+                       {"quantization", FieldsToJson(options_.quantization)},
+                       {"libtorch", TorchVersion()}};
+  if (auto found = store_.Find("quantized", inputs)) return *found;
+  return store_.Put(
+      "quantized", inputs,
+      {{kQuantizedFile,
+        Bytes(QuantizeClassifier(
+            architecture, options_.task,
+            ReadSafeTensors(student.PathOf(kStudentFile)).tensors,
+            CalibrationRows(data_.train,
+                            options_.quantization.calibration_examples),
+            options_.quantization))}});
+}
+
+StageResult Stages::Exported(const Architecture& architecture,
+                             const StageResult& quantized) const {
+  const Json inputs = {{"architecture", ToJson(architecture)},
+                       {"task", TaskToJson(options_.task)},
+                       {"quantized", quantized.Get(kQuantizedFile).sha256},
+                       {"exporter", kOnnxExporterVersion}};
+  if (auto found = store_.Find("exported", inputs)) return *found;
+  return store_.Put(
+      "exported", inputs,
+      {{kModelFile,
+        ExportOnnx(architecture, options_.task,
+                   ReadSafeTensors(quantized.PathOf(kQuantizedFile)).tensors,
+                   {{"architecture", CanonicalText(architecture)}})}});
+}
+
+StageResult Stages::Reference() const {
+  const Architecture architecture = TeacherArchitecture(TeacherOptions{});
+  const Json inputs = {{"reference", ToJson(architecture)},
+                       {"task", TaskToJson(options_.task)},
+                       {"libtorch", TorchVersion()},
+                       {"exporter", kOnnxExporterVersion}};
+  if (auto found = store_.Find("reference", inputs)) return *found;
+  return store_.Put(
+      "reference", inputs,
+      {{kModelFile, ExportOnnx(architecture, options_.task,
+                               InitialWeights(architecture, options_.task,
+                                              StreamSeed(0, 0, "reference")),
+                               {})}});
+}
+
+}  // namespace hone

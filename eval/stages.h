@@ -1,0 +1,49 @@
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <variant>
+
+#include "eval/trained_evaluator.h"
+
+namespace hone {
+
+// The stages of a trial as functions of their inputs. Each looks its result up
+// in the artifact store before it makes it. Thread-safe.
+class Stages {
+ public:
+  Stages(const TrainedEvaluatorOptions& options, const PreparedData& data);
+
+  // `fraction` of the stage that is done, now and then.
+  using OnProgress = std::function<void(double fraction)>;
+
+  // teacher.safetensors and logits.safetensors on the training split.
+  // Throws Error{kUsage} when the teacher diverges or the checkpoint does not
+  // fit its architecture.
+  StageResult TeacherFiles(const OnProgress& on_progress) const;
+  Teacher LoadTeacher(const StageResult& files) const;
+
+  // student.safetensors in f32. `architecture` without precision.
+  std::variant<StageResult, Failure> Student(
+      const Architecture& architecture, std::uint64_t seed,
+      const Teacher& teacher, const StageResult& teacher_files,
+      const OnProgress& on_progress) const;
+  // quantized.safetensors.
+  StageResult Quantized(const Architecture& architecture,
+                        const StageResult& student) const;
+  // model.onnx.
+  StageResult Exported(const Architecture& architecture,
+                       const StageResult& quantized) const;
+  // The f32 model with initial weights whose latency is the unit of
+  // latency_ratio: d 128, 2 blocks, 4 heads, FFN 256, in every study of a task.
+  StageResult Reference() const;
+
+ private:
+  TrainingResult TrainTeacher(const OnProgress& on_progress) const;
+
+  const TrainedEvaluatorOptions& options_;
+  const PreparedData& data_;
+  ArtifactStore store_;
+};
+
+}  // namespace hone

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "eval/artifact_store.h"
+#include "eval/engine/engine.h"
+#include "eval/evaluator.h"
+#include "eval/latency.h"
+#include "train/compress/quantize.h"
+#include "train/data/prepared_data.h"
+#include "train/distill/distillation.h"
+#include "train/distill/teacher_options.h"
+#include "train/trainer.h"
+
+namespace hone {
+
+// What the evaluator of trained students needs to know.
+struct TrainedEvaluatorOptions {
+  std::uint64_t study_seed = 0;
+  TaskShape task;
+  TeacherOptions teacher;
+  TrainingOptions teacher_training;
+  TrainingOptions training;
+  DistillationOptions distillation;
+  QuantizationOptions quantization;
+  MeasurementOptions measurement;
+  std::filesystem::path artifacts;    // where stages file their results
+  std::filesystem::path lock_folder;  // shared by all of the machine's studies
+  int workers = 1;                    // students that train side by side
+  ProgressCallback progress;
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+// A chain of pure stages: teacher -> student -> quantized -> model.onnx ->
+// measurement. Each result is filed under the hash of its inputs and made once;
+// architectures that differ in precision alone share one student. Both quality
+// and latency come from running the exported file.
+class TrainedEvaluator : public Evaluator {
+ public:
+  // `data` and `engine` must outlive the evaluator. `engine` is null for the
+  // simulated engine: quality then comes from the eager interpreter with the
+  // quantized weights and latency from the cost model.
+  TrainedEvaluator(const TrainedEvaluatorOptions& options,
+                   const PreparedData& data, Engine* engine);
+  ~TrainedEvaluator() override;
+
+  // First trains the teacher, where it is not filed yet.
+  // Failures: "diverged", "parity" (exported and reference logits disagree),
+  // "engine" (the file does not load or run).
+  std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hone
