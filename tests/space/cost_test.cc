@@ -1,0 +1,74 @@
+#include "space/cost.h"
+
+#include <gtest/gtest.h>
+
+#include "space/base/error.h"
+#include "space/network/cost_ops.h"
+
+namespace hone {
+namespace {
+
+const TaskShape kTask = {1000, 7, 20, 32};
+
+// Worked by hand for d 64, FFN 128, T 10.
+TEST(Cost, HandWorkedExample) {
+  const Architecture architecture = {
+      {64}, {{FullAttention{4}, {128}, Precision::kF32}}};
+  const Cost cost = CostOf(architecture, kTask, 1, 10);
+  const std::int64_t attention = 4 * (64 * 64 + 64);
+  const std::int64_t feed_forward = 64 * 128 + 128 + 128 * 64 + 64;
+  const std::int64_t norms = 3 * 2 * 64;
+  const std::int64_t stem = 1000 * 64 + 20 * 64;
+  const std::int64_t head = 64 * 7 + 7;
+  EXPECT_EQ(cost.parameters, stem + attention + feed_forward + norms + head);
+  EXPECT_EQ(cost.weight_bytes, 4 * cost.parameters);
+  EXPECT_EQ(cost.multiply_adds, 10 * (4 * 64 * 64 + 2 * 64 * 128)  // linears
+                                    + 2 * 10 * 10 * 64  // scores, mixing
+                                    + 64 * 7);
+  // The largest operation: queries, keys, values and output, and 4 x 10 x 10
+  // scores; the feed-forward's GELU holds 2 x 10 x 128.
+  EXPECT_EQ(cost.activation_bytes, 4 * (4 * 10 * 64 + 4 * 10 * 10));
+}
+
+TEST(Cost, QuantizedBytes) {
+  const auto bytes = [](Precision precision) {
+    return CostOf({{64}, {{FullAttention{4}, {128}, precision}}}, kTask, 1, 10)
+        .weight_bytes;
+  };
+  const std::int64_t weights = 4 * 64 * 64 + 2 * 64 * 128;
+  const std::int64_t outputs = 4 * 64 + 128 + 64;
+  const std::int64_t others = bytes(Precision::kF32) - 4 * (weights + outputs);
+  EXPECT_EQ(bytes(Precision::kW8A8), others + weights + 8 * outputs + 6 * 5);
+  EXPECT_EQ(bytes(Precision::kW4),
+            others + weights / 2 + 4 * weights / 32 + 4 * outputs);
+}
+
+TEST(Cost, ScalesWithBatchAndBlocks) {
+  const BlockSpec block = {LocalAttention{2, 4}, {96}, Precision::kW8A8};
+  const auto cost = [&](std::size_t blocks, std::int64_t batch) {
+    return CostOf({{32}, std::vector<BlockSpec>(blocks, block)}, kTask, batch,
+                  8);
+  };
+  EXPECT_EQ(cost(3, 1).parameters - cost(2, 1).parameters,
+            cost(2, 1).parameters - cost(1, 1).parameters);
+  EXPECT_EQ(cost(3, 5).multiply_adds, 5 * cost(3, 1).multiply_adds);
+  EXPECT_EQ(cost(3, 5).parameters, cost(3, 1).parameters);
+}
+
+TEST(Cost, BlockOfFourBitScales) {
+  EXPECT_EQ(W4BlockFor(128, 32), 32);
+  EXPECT_EQ(W4BlockFor(48, 32), 16);
+  EXPECT_EQ(W4BlockFor(7, 32), 1);
+}
+
+TEST(Cost, MetricsByName) {
+  const Cost cost = {1, 2, 3, 4};
+  double expected = 1;
+  for (const std::string& name : CostMetricNames()) {
+    EXPECT_EQ(CostMetric(cost, name), expected++);
+  }
+  EXPECT_THROW(CostMetric(cost, "parametres"), Error);
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,101 @@
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "space/base/error.h"
+#include "space/base/file.h"
+#include "space/base/rng.h"
+#include "space/base/tensor_data.h"
+#include "tests/space/temp_folder.h"
+
+namespace hone {
+namespace {
+
+SafeTensors Example() {
+  SafeTensors content;
+  content.tensors["b"] = TensorData::FromFloats({2, 3}, {1, 2, 3, 4, 5, 6});
+  content.tensors["a"] = {DType::kU8, {3}, std::vector<std::byte>(3)};
+  content.tensors["scalar"] = TensorData::FromFloats({}, {7});
+  content.tensors["empty"] = TensorData::FromFloats({0, 4}, {});
+  content.metadata["k"] = "v";
+  return content;
+}
+
+std::string File(const std::string& header, std::size_t buffer) {
+  std::string bytes(8, '\0');
+  const std::uint64_t size = header.size();
+  std::memcpy(bytes.data(), &size, 8);
+  return bytes + header + std::string(buffer, 'x');
+}
+
+TEST(SafeTensors, RoundTrip) {
+  const TempFolder folder;
+  const auto path = folder / "t.safetensors";
+  WriteSafeTensors(path, Example());
+  const SafeTensors read = ReadSafeTensors(path);
+  EXPECT_EQ(read.tensors, Example().tensors);
+  EXPECT_EQ(read.metadata, Example().metadata);
+  EXPECT_EQ(SerializeSafeTensors(read), ReadFile(path));
+}
+
+TEST(SafeTensors, RefusesEveryTruncation) {
+  const TempFolder folder;
+  const std::string whole = SerializeSafeTensors(Example());
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    WriteFileAtomic(folder / "t", whole.substr(0, size));
+    EXPECT_THROW(ReadSafeTensors(folder / "t"), Error) << size;
+  }
+}
+
+TEST(SafeTensors, BitFlipsInTheHeaderAreRefusedOrHarmless) {
+  const TempFolder folder;
+  const std::string whole = SerializeSafeTensors(Example());
+  std::uint64_t header = 0;
+  std::memcpy(&header, whole.data(), 8);
+  for (std::size_t bit = 0; bit < (8 + header) * 8; bit += 3) {
+    std::string bytes = whole;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+    WriteFileAtomic(folder / "t", bytes);
+    try {  // a flip inside a name or text stays a valid file
+      ReadSafeTensors(folder / "t");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kIntegrity);
+    }
+  }
+}
+
+TEST(SafeTensors, RefusesEachDefectByName) {
+  const TempFolder folder;
+  const std::vector<std::pair<std::string, std::string>> defects = {
+      {File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4),
+       "do not match its shape"},
+      {File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
+       "overlap or leave a gap"},
+      {File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8),
+       "do not fill"},
+      {File(R"({"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}})", 4),
+       "F99"},
+      {File(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],)"
+            R"("data_offsets":[0,4]}})",
+            4),
+       "larger than the file"},
+      {File(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,4]}})", 4),
+       "bad shape"},
+      {File(R"({"a":1,"a":2})", 4), "duplicate key"},
+      {File(R"({"__metadata__":{"k":1}})", 0), "is no string"},
+      {File("[]", 0), "no JSON object"}};
+  for (const auto& [bytes, message] : defects) {
+    WriteFileAtomic(folder / "t", bytes);
+    try {
+      ReadSafeTensors(folder / "t");
+      FAIL() << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kIntegrity);
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,121 @@
+#include "space/search_space.h"
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "space/base/error.h"
+#include "space/encoding.h"
+
+namespace hone {
+namespace {
+
+const TaskShape kTask = {100, 5, 16, 32};
+
+SearchSpaceOptions Small() {
+  SearchSpaceOptions options;
+  options.d_model = {24, 32};
+  options.layers = {1, 2};
+  options.heads = {2, 3, 4};
+  options.feed_forward = {32, 64};
+  options.attention = {"full", "local:4"};
+  options.precision = {"f32", "w4"};
+  return options;
+}
+
+TEST(SearchSpace, SizeEqualsEnumeration) {
+  const SearchSpace space(Small(), kTask);
+  // d 24: 3 heads x 2 kinds x 2 widths x 2 precisions = 24 blocks; d 32: 16.
+  EXPECT_EQ(space.Size(), 24 + 24 * 24 + 16 + 16 * 16);
+  const std::vector<Architecture> members = space.Enumerate(1000);
+  EXPECT_EQ(static_cast<double>(members.size()), space.Size());
+  const std::set<Architecture> distinct(members.begin(), members.end());
+  EXPECT_EQ(distinct.size(), members.size());
+  for (const Architecture& member : members)
+    EXPECT_TRUE(space.Contains(member));
+  EXPECT_THROW(space.Enumerate(10), Error);
+}
+
+TEST(SearchSpace, SamplesAreMembersAndCoverTheSpace) {
+  SearchSpaceOptions options = Small();
+  options.layers = {1};
+  const SearchSpace space(options, kTask);
+  std::map<Architecture, int> seen;
+  for (int i = 0; i < 2000; ++i) {
+    Rng rng(5, i, "sample");
+    const Architecture sample = space.Sample(rng);
+    ASSERT_TRUE(space.Contains(sample));
+    ++seen[sample];
+  }
+  EXPECT_EQ(static_cast<double>(seen.size()), space.Size());
+}
+
+TEST(SearchSpace, ConstraintsAreCheckedFirst) {
+  SearchSpaceOptions options = Small();
+  options.constraints = {"parameters <= 14000"};
+  const SearchSpace space(options, kTask);
+  const SearchSpace all(Small(), kTask);
+  std::size_t legal = 0;
+  for (const Architecture& member : all.Enumerate(1000)) {
+    const bool small = CostOf(member, kTask, 1, 16).parameters <= 14000;
+    EXPECT_EQ(space.Contains(member), small);
+    EXPECT_EQ(space.ConstraintViolation(member).empty(), small);
+    legal += small;
+  }
+  EXPECT_EQ(space.Enumerate(1000).size(), legal);
+  EXPECT_GT(legal, 0u);
+  EXPECT_LT(legal, all.Enumerate(1000).size());
+  options.constraints = {"parameters <= 1"};
+  const SearchSpace none(options, kTask);
+  Rng rng(1);
+  EXPECT_THROW(none.Sample(rng), Error);
+}
+
+TEST(SearchSpace, EncodingRoundTrips) {
+  const SearchSpace space(Small(), kTask);
+  std::set<std::vector<int>> codes;
+  for (const Architecture& member : space.Enumerate(1000)) {
+    const std::vector<int> genes = Encode(space, member);
+    EXPECT_EQ(genes.size(), 8u);
+    EXPECT_EQ(Decode(space, genes), member);
+    codes.insert(genes);
+  }
+  EXPECT_EQ(static_cast<double>(codes.size()), space.Size());
+  std::vector<int> genes = *codes.begin();
+  genes[2] = 99;
+  EXPECT_THROW(Decode(space, genes), Error);
+  genes.pop_back();
+  EXPECT_THROW(Decode(space, genes), Error);
+}
+
+TEST(SearchSpace, RefusesBadOptionsByName) {
+  const auto refused = [](auto change, const std::string& message) {
+    SearchSpaceOptions options = Small();
+    change(options);
+    try {
+      const SearchSpace space(options, kTask);
+      FAIL() << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
+          << error.what();
+    }
+  };
+  using Options = SearchSpaceOptions;
+  refused(
+      [](Options& o) {
+        o.heads = {2, 7};
+      },
+      "space.heads[1]: 7 does not divide d_model 24, 32");
+  refused([](Options& o) { o.heads = {3}; }, "space.d_model[1]: 32");
+  refused([](Options& o) { o.layers = {}; }, "space.layers: at least one");
+  refused([](Options& o) { o.layers = {2, 2}; }, "space.layers[1]: '2'");
+  refused([](Options& o) { o.attention = {"fulll"}; }, "space.attention[0]");
+  refused([](Options& o) { o.attention = {"local:0"}; }, "window");
+  refused([](Options& o) { o.constraints = {"params <= 3"}; },
+          "space.constraints[0]: unknown cost metric 'params'");
+}
+
+}  // namespace
+}  // namespace hone
