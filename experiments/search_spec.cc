@@ -84,16 +84,6 @@ void ListDifferences(const Json& stored, const Json& given,
 
 }  // namespace
 
-Architecture TeacherArchitecture(const TeacherOptions& options) {
-  BlockSpec block;
-  block.attention = FullAttention{options.heads};
-  block.feed_forward.width = options.feed_forward;
-  Architecture architecture;
-  architecture.stem.d_model = options.d_model;
-  architecture.blocks.assign(static_cast<std::size_t>(options.layers), block);
-  return architecture;
-}
-
 SearchSpec ReadSearchSpec(const std::filesystem::path& path,
                           const std::vector<std::string>& overrides) {
   return ParseSearchSpec(ReadFile(path, kMaxSpecBytes), path.string(),

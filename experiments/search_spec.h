@@ -12,6 +12,7 @@
 #include "train/compress/quantize.h"
 #include "train/data/dataset.h"
 #include "train/distill/distillation.h"
+#include "train/distill/teacher_options.h"
 #include "train/trainer.h"
 
 namespace hone {
@@ -39,31 +40,6 @@ struct StudySection {
           "that breaks one is never on the front");
   }
 };
-
-// The [teacher] table: one big network that the students learn from, trained
-// once per study with the options of [teacher.training].
-struct TeacherOptions {
-  std::int64_t d_model = 128;
-  std::int64_t layers = 2;
-  std::int64_t heads = 4;
-  std::int64_t feed_forward = 512;
-  std::string checkpoint;
-
-  template <typename Self, typename Visitor>
-  static void Fields(Self& self, Visitor&& visit) {
-    visit("d_model", self.d_model, InRange{8, 8192}, "width of the teacher");
-    visit("layers", self.layers, InRange{1, 64}, "its blocks, all alike");
-    visit("heads", self.heads, InRange{1, 128},
-          "attention heads of each block");
-    visit("feed_forward", self.feed_forward, InRange{8, 32768},
-          "feed-forward width of each block");
-    visit("checkpoint", self.checkpoint, AnyValue{},
-          "safetensors file with its weights; empty: train it");
-  }
-};
-
-// The teacher's blocks: full attention in f32.
-Architecture TeacherArchitecture(const TeacherOptions& options);
 
 // A whole run: the options of every part. docs/search_spec.md lists the fields.
 struct SearchSpec {
