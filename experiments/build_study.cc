@@ -1,0 +1,87 @@
+#include "experiments/build_study.h"
+
+#include "eval/simulated_evaluator.h"
+#include "eval/trained_evaluator.h"
+#include "search/nsga2.h"
+#include "search/random_search.h"
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+// Classes of a task whose data nobody reads.
+constexpr std::int64_t kNominalClasses = 45;
+
+bool TrainsNothing(const SearchSpec& spec) {
+  return ParseFidelity(spec.search.fidelity) == Fidelity::kCost;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> MakeEngine(const std::string& name) {
+  if (name == "openvino") return MakeOpenVinoEngine();
+  if (name == "simulated") return nullptr;
+  throw Error(ErrorCode::kUsage,
+              "unknown engine '" + name + "'" +
+                  DidYouMean(name, {"openvino", "simulated"}));
+}
+
+std::filesystem::path MachineLockFolder() {
+  return std::filesystem::temp_directory_path();
+}
+
+Workbench::Workbench(const SearchSpec& spec,
+                     const std::filesystem::path& artifacts, int workers,
+                     ProgressCallback progress,
+                     const std::atomic<bool>* cancelled)
+    : spec_(spec),
+      artifacts_(artifacts),
+      workers_(workers),
+      progress_(std::move(progress)),
+      cancelled_(cancelled) {
+  if (TrainsNothing(spec)) {
+    task_ = {spec.task.vocabulary_size, kNominalClasses, spec.task.max_tokens,
+             spec.quantization.w4_block};
+  } else {
+    data_ = PrepareData(spec.task);
+    task_ = ShapeOf(*data_, spec.task, spec.quantization.w4_block);
+  }
+  space_ = std::make_unique<SearchSpace>(spec.space, task_);
+}
+
+Evaluator& Workbench::evaluator() {
+  if (evaluator_) return *evaluator_;
+  if (TrainsNothing(spec_)) {
+    evaluator_ = MakeSimulatedEvaluator(task_, spec_.measurement);
+    return *evaluator_;
+  }
+  InitializeTorch();
+  engine_ = MakeEngine(spec_.measurement.engine);
+  TrainedEvaluatorOptions options;
+  options.study_seed = static_cast<std::uint64_t>(spec_.study.seed);
+  options.task = task_;
+  options.teacher = spec_.teacher;
+  options.teacher_training = spec_.teacher_training;
+  options.training = spec_.training;
+  options.distillation = spec_.distillation;
+  options.quantization = spec_.quantization;
+  options.measurement = spec_.measurement;
+  options.artifacts = artifacts_;
+  options.lock_folder = MachineLockFolder();
+  options.workers = workers_;
+  options.progress = progress_;
+  options.cancelled = cancelled_;
+  evaluator_ =
+      std::make_unique<TrainedEvaluator>(options, *data_, engine_.get());
+  return *evaluator_;
+}
+
+std::string Workbench::Vocabulary() const {
+  return data_ ? data_->vocabulary_bytes : std::string();
+}
+
+std::vector<std::string> Workbench::Classes() const {
+  return data_ ? data_->classes : std::vector<std::string>();
+}
+
+}  // namespace hone

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/engine/engine.h"
+#include "eval/evaluator.h"
+#include "experiments/search_spec.h"
+#include "search/search_algorithm.h"
+#include "space/search_space.h"
+#include "train/data/prepared_data.h"
+
+namespace hone {
+
+// Owns everything a run needs, built from a spec. The only place where names
+// become objects.
+class Workbench {
+ public:
+  // Loads the task's data, unless the fidelity is `cost`: then nothing is read,
+  // and the vocabulary has the spec's size. `artifacts`: where stages file their
+  // results; `workers`: students that train side by side.
+  // Throws as PrepareData and SearchSpace do.
+  Workbench(const SearchSpec& spec, const std::filesystem::path& artifacts,
+            int workers, ProgressCallback progress,
+            const std::atomic<bool>* cancelled);
+
+  const SearchSpace& space() const { return *space_; }
+  const TaskShape& task() const { return task_; }
+  std::unique_ptr<SearchAlgorithm> MakeAlgorithm() const;
+  // Made on the first call; trains the teacher on the first Evaluate.
+  Evaluator& evaluator();
+  // The serialized vocabulary, for export; empty at fidelity `cost`.
+  std::string Vocabulary() const;
+  std::vector<std::string> Classes() const;
+
+ private:
+  SearchSpec spec_;
+  std::filesystem::path artifacts_;
+  int workers_;
+  ProgressCallback progress_;
+  const std::atomic<bool>* cancelled_;
+  std::optional<PreparedData> data_;
+  TaskShape task_;
+  std::unique_ptr<SearchSpace> space_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Evaluator> evaluator_;
+};
+
+// The engine that runs exported files, by the spec's name; null for `simulated`.
+std::unique_ptr<Engine> MakeEngine(const std::string& name);
+
+// Where the machine's lock files are: the system's folder for temporary files.
+std::filesystem::path MachineLockFolder();
+
+}  // namespace hone
