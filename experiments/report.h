@@ -50,7 +50,9 @@ std::vector<Dominator> DominatorsOf(const Trial& trial,
                                     const std::vector<Trial>& front,
                                     const StudyInfo& study);
 
-// One trial as a page for people.
+// Blocks, metrics, kernels and files of a trial.
+std::string OutcomePage(const Trial& trial);
+// The same with who dominates it and where it comes from.
 std::string TrialPage(const Trial& trial, const StudyInfo& study,
                       const std::vector<Dominator>& dominators);
 // [{"trial": 7, "by": {"latency_ms": 0.12, "accuracy": 0.003}}]

@@ -1,6 +1,8 @@
 #include "experiments/study_files.h"
 
-#include <unistd.h>
+#include <algorithm>
+
+#include <sched.h>
 
 #include "space/base/error.h"
 
@@ -32,11 +34,10 @@ std::filesystem::path ArtifactsPath(const std::filesystem::path& study) {
   return path.replace_extension(".artifacts");
 }
 
-std::filesystem::path MachineLockFolder() {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() /
-                                       ("hone-" + std::to_string(geteuid()));
-  MakeFolder(folder);
-  return folder;
+int DefaultWorkers() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return std::max(1, CPU_COUNT(&cores));
 }
 
 void MakeParentFolder(const std::filesystem::path& file) {

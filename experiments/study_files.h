@@ -14,9 +14,8 @@ std::filesystem::path DefaultStudyPath(const SearchSpec& spec);
 std::filesystem::path LockPath(const std::filesystem::path& study);
 std::filesystem::path ArtifactsPath(const std::filesystem::path& study);
 
-// The folder of the lock that keeps training off the machine while latency is
-// measured; one for each user of the machine. Made when it is missing.
-std::filesystem::path MachineLockFolder();
+// One for each core that this process may use.
+int DefaultWorkers();
 
 // Makes the folder that `file` is to stand in. Throws Error{kResource}.
 void MakeParentFolder(const std::filesystem::path& file);

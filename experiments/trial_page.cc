@@ -59,7 +59,7 @@ Table ArtifactTable(const Measurement& measurement) {
 }
 
 Table EnvironmentTable(const Measurement& measurement) {
-  Table table{{{"environment"}, {""}}, {}};
+  Table table{{{"name"}, {"value"}}, {}};
   for (const auto& [name, value] : measurement.environment) {
     table.AddRow({name, value});
   }
@@ -91,28 +91,28 @@ std::string DominanceText(const Trial& trial, const StudyInfo& study,
 
 }  // namespace
 
-std::string TrialPage(const Trial& trial, const StudyInfo& study,
-                      const std::vector<Dominator>& dominators) {
+std::string OutcomePage(const Trial& trial) {
   std::ostringstream out;
-  out << "Trial " << trial.number << " of " << Printable(study.name) << ": "
-      << Name(trial.state()) << "\n\nd_model "
-      << trial.architecture.stem.d_model << ", "
+  out << "d_model " << trial.architecture.stem.d_model << ", "
       << trial.architecture.blocks.size() << " blocks\n"
       << ToText(BlockTable(trial.architecture));
   if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
     out << "\nFailed (" << Printable(failure->code)
         << "): " << Printable(failure->reason) << "\n";
-  } else {
-    const auto& measurement = std::get<Measurement>(trial.outcome);
-    out << "\n"
-        << ToText(MetricTable(measurement))
-        << DominanceText(trial, study, dominators)
-        << Section("Kernels that ran", KernelTable(measurement))
-        << Section("Files, below the study's artifacts folder",
-                   ArtifactTable(measurement));
-    const Table environment = EnvironmentTable(measurement);
-    if (!environment.rows.empty()) out << "\n" << ToText(environment);
+    return out.str();
   }
+  const auto& measurement = std::get<Measurement>(trial.outcome);
+  out << "\n"
+      << ToText(MetricTable(measurement))
+      << Section("Kernels that ran", KernelTable(measurement))
+      << Section("Files, below the study's artifacts folder",
+                 ArtifactTable(measurement))
+      << Section("Measured with", EnvironmentTable(measurement));
+  return out.str();
+}
+
+std::string TrialPage(const Trial& trial, const StudyInfo& study,
+                      const std::vector<Dominator>& dominators) {
   Table provenance{{{"provenance"}, {""}}, {}};
   provenance.AddRow({"origin", trial.origin});
   provenance.AddRow({"fidelity", std::string(Name(trial.fidelity))});
@@ -122,8 +122,10 @@ std::string TrialPage(const Trial& trial, const StudyInfo& study,
   provenance.AddRow({"architecture", ArchitectureHash(trial.architecture)});
   provenance.AddRow({"trial digest", TrialDigest(trial)});
   provenance.AddRow({"finished", trial.finished_at});
-  out << "\n" << ToText(provenance);
-  return out.str();
+  return "Trial " + std::to_string(trial.number) + " of " +
+         Printable(study.name) + ": " + std::string(Name(trial.state())) +
+         "\n\n" + OutcomePage(trial) + DominanceText(trial, study, dominators) +
+         "\n" + ToText(provenance);
 }
 
 }  // namespace hone

@@ -1,10 +1,9 @@
 #include "eval/latency.h"
 #include "eval/machine_lock.h"
+#include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
-#include "experiments/study_files.h"
-#include "space/base/error.h"
 
 namespace hone {
 namespace {
