@@ -1,0 +1,162 @@
+#include "eval/trained_evaluator.h"
+
+#include <gtest/gtest.h>
+
+#include "space/base/error.h"
+#include "tests/space/temp_folder.h"
+
+namespace hone {
+namespace {
+
+// Two classes told apart by which token is more frequent.
+TokenData MakeRows(std::int64_t count, std::int64_t first) {
+  TokenData data;
+  for (std::int64_t i = 0; i < count; ++i) {
+    Rng rng(9, first + i, "row");
+    const auto label = static_cast<std::int64_t>(rng.Below(2));
+    std::vector<std::int64_t> tokens(4 + rng.Below(3));
+    for (auto& token : tokens) {
+      token = rng.Bernoulli(0.8) ? label + 1
+                                 : static_cast<std::int64_t>(rng.Below(20));
+    }
+    data.tokens.push_back(tokens);
+    data.labels.push_back(label);
+  }
+  return data;
+}
+
+PreparedData MakeData() {
+  PreparedData data;
+  data.classes = {"one", "two"};
+  data.train = MakeRows(400, 0);
+  data.dev = MakeRows(100, 1000);
+  data.content_hash = "made up";
+  return data;
+}
+
+TrainedEvaluatorOptions MakeOptions(const TempFolder& folder, int workers) {
+  TrainedEvaluatorOptions options;
+  options.study_seed = 3;
+  options.task = {20, 2, 8, 16};
+  options.teacher = {"", 16, 1, 2, 32};
+  options.teacher_training.steps = 40;
+  options.teacher_training.warmup_steps = 4;
+  options.training = options.teacher_training;
+  options.training.steps = 20;
+  options.training.learning_rate = 5e-3;
+  options.measurement.tokens = 6;
+  options.artifacts = folder / ("artifacts-" + std::to_string(workers));
+  options.lock_folder = folder.path();
+  options.workers = workers;
+  return options;
+}
+
+std::vector<Candidate> Batch() {
+  std::vector<Candidate> batch;
+  for (const Precision precision :
+       {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
+    batch.push_back({static_cast<std::int64_t>(batch.size()),
+                     {{16}, {{FullAttention{2}, {32}, precision}}},
+                     11,
+                     Fidelity::kTrained});
+  }
+  batch.push_back({3,
+                   {{16}, {{LocalAttention{2, 1}, {16}, Precision::kW8A8}}},
+                   12,
+                   Fidelity::kTrained});
+  return batch;
+}
+
+class TrainedEvaluatorTest : public ::testing::Test {
+ protected:
+  void SetUp() override { InitializeTorch(); }
+  TempFolder folder_;
+  PreparedData data_ = MakeData();
+};
+
+const Measurement& Measured(const Outcome& outcome) {
+  return std::get<Measurement>(outcome);
+}
+
+std::string Sha(const Outcome& outcome, const std::string& role) {
+  for (const Artifact& artifact : Measured(outcome).artifacts) {
+    if (artifact.role == role) return artifact.sha256;
+  }
+  return "";
+}
+
+TEST_F(TrainedEvaluatorTest, SameOutcomesForAnyNumberOfWorkers) {
+  TrainedEvaluator one(MakeOptions(folder_, 1), data_, nullptr);
+  TrainedEvaluator three(MakeOptions(folder_, 3), data_, nullptr);
+  const auto outcomes = one.Evaluate(Batch());
+  EXPECT_EQ(outcomes, three.Evaluate(Batch()));
+  EXPECT_GT(Measured(outcomes[0]).metrics.at("accuracy").value, 0.6);
+}
+
+TEST_F(TrainedEvaluatorTest, PrecisionsShareOneStudent) {
+  TrainedEvaluator evaluator(MakeOptions(folder_, 2), data_, nullptr);
+  const auto outcomes = evaluator.Evaluate(Batch());
+  EXPECT_EQ(Sha(outcomes[0], "student.safetensors"),
+            Sha(outcomes[2], "student.safetensors"));
+  EXPECT_NE(Sha(outcomes[0], "quantized.safetensors"),
+            Sha(outcomes[1], "quantized.safetensors"));
+  EXPECT_NE(Sha(outcomes[0], "student.safetensors"),
+            Sha(outcomes[3], "student.safetensors"));
+  EXPECT_GT(Measured(outcomes[0]).metrics.at("file_bytes").value,
+            Measured(outcomes[1]).metrics.at("file_bytes").value);
+}
+
+TEST_F(TrainedEvaluatorTest, StagesAreMadeOnce) {
+  const TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  const auto first =
+      TrainedEvaluator(options, data_, nullptr).Evaluate(Batch());
+  TrainedEvaluatorOptions again = options;
+  int trained = 0;
+  again.progress = [&](const std::string&, double done, double) {
+    trained += done > 0 && done < 1 && done != static_cast<int>(done);
+  };
+  EXPECT_EQ(TrainedEvaluator(again, data_, nullptr).Evaluate(Batch()), first);
+  EXPECT_EQ(trained, 0);
+}
+
+TEST_F(TrainedEvaluatorTest, DivergenceIsARowAndNotACrash) {
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  options.training.learning_rate = 1e30;
+  options.training.clip_norm = 0;
+  const auto outcomes =
+      TrainedEvaluator(options, data_, nullptr).Evaluate(Batch());
+  for (const Outcome& outcome : outcomes) {
+    EXPECT_EQ(std::get<Failure>(outcome).code, "diverged");
+  }
+}
+
+TEST_F(TrainedEvaluatorTest, CancelsWithinAStep) {
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  const std::atomic<bool> cancelled = true;
+  options.cancelled = &cancelled;
+  TrainedEvaluator evaluator(options, data_, nullptr);
+  try {
+    evaluator.Evaluate(Batch());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+}
+
+TEST_F(TrainedEvaluatorTest, RefusesACheckpointThatDoesNotFit) {
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  const auto outcomes =
+      TrainedEvaluator(options, data_, nullptr).Evaluate(Batch());
+  for (const Artifact& artifact : Measured(outcomes[0]).artifacts) {
+    if (artifact.role == "teacher.safetensors") {
+      options.teacher.checkpoint = (options.artifacts / artifact.path).string();
+    }
+  }
+  EXPECT_NO_THROW(TrainedEvaluator(options, data_, nullptr).Evaluate(Batch()));
+  options.teacher.d_model = 32;
+  EXPECT_THROW(TrainedEvaluator(options, data_, nullptr).Evaluate(Batch()),
+               Error);
+}
+
+}  // namespace
+}  // namespace hone
