@@ -52,8 +52,8 @@ void CheckOptionNames(const CommandSpec& command, const Words& words) {
 
 cxxopts::Options MakeOptions(const CommandSpec& command) {
   cxxopts::Options options("hone " + command.name, command.summary);
-  options.custom_help("[options]");
-  options.positional_help(command.positionals);
+  options.custom_help(command.positionals +
+                      (command.positionals.empty() ? "" : " ") + "[options]");
   auto add = options.add_options();
   for (const OptionSpec& option : command.options) {
     if (option.value_name.empty()) {

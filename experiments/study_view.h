@@ -27,6 +27,13 @@ StudyView ReadStudy(const std::filesystem::path& path);
 StudyView ReadStudy(const std::filesystem::path& path,
                     const std::string& filter);
 
+// What is wrong with a study file, its rows and the files that they name, one
+// sentence each; empty when all is well.
+std::vector<std::string> FindDefects(const std::filesystem::path& path);
+
+// The store's library and how it is used here, for people.
+std::string StoreVersion();
+
 // The trial numbered `number`. Throws Error{kNotFound} naming the range.
 const Trial& TrialNumbered(const StudyView& study, std::int64_t number);
 

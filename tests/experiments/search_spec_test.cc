@@ -227,7 +227,8 @@ TEST(SearchSpecTest, StoredSpecWithoutAFieldIsAnIntegrityError) {
 TEST(SearchSpecTest, HashCoversAllButTheNumberOfTrials) {
   const SearchSpec base = Parse("");
   const Json stored = SpecToJson(base);
-  for (const auto& [pointer, value] : stored.flatten().items()) {
+  const Json fields = stored.flatten();
+  for (const auto& [pointer, value] : fields.items()) {
     Json changed = stored;
     Json& field = changed[Json::json_pointer(pointer)];
     if (field.is_boolean()) {
@@ -244,7 +245,6 @@ TEST(SearchSpecTest, HashCoversAllButTheNumberOfTrials) {
     }
     const bool same = SpecDifferences(stored, changed).empty();
     EXPECT_EQ(same, pointer == "/search/trials") << pointer;
-    const Json strings_of_lists = changed;
     EXPECT_EQ(SpecHash(SpecFromJson(changed)) == SpecHash(base),
               pointer == "/search/trials")
         << pointer;
