@@ -53,7 +53,7 @@ struct TrainingOptions {
 };
 
 struct TrainingResult {
-  NamedTensors weights;  // f32, by the names that the network asks for
+  NamedTensors weights;   // f32, by the names that the network asks for
   double final_loss = 0;  // mean of the last 50 steps
   double tokens_per_second = 0;
 };
@@ -67,6 +67,9 @@ struct TrainingJob {
   // Set for a student that learns from a teacher.
   const Teacher* teacher = nullptr;
   DistillationOptions distillation;
+  // Weights that start from these values instead of at random, by name; each
+  // must be one of the network's.
+  NamedTensors initial;
   // Called every few steps from the training thread.
   std::function<void(std::int64_t step, std::int64_t steps)> on_step;
   // Checked at every step; Error{kCancelled} is thrown when true.

@@ -30,6 +30,10 @@ struct QuantizationOptions {
   }
 };
 
+// `examples` rows of a training split, evenly spaced, or all where it has
+// fewer.
+TokenData CalibrationRows(const TokenData& data, std::int64_t examples);
+
 // The quantized form of each linear layer, by name; everything else as it was.
 //   f32    NAME.weight f32 [out,in]            NAME.bias f32 [out]
 //   w8a8   NAME.weight i8 [out,in] in -127..127, NAME.weight_scale f32 [out],
@@ -37,6 +41,8 @@ struct QuantizationOptions {
 //          NAME.bias i32 [out] with scale input_scale * weight_scale[o]
 //   w4     NAME.weight i8 [out,in] in -8..7 (one value a byte here; packed when
 //          exported), NAME.weight_scale f32 [out, in/block], NAME.bias f32
+// `calibration` holds the examples whose activations choose input_scale and
+// input_zero_point; layers that read the same tensor get the same ones.
 // Where block does not divide `in`, the largest power of two that does is used.
 NamedTensors QuantizeClassifier(const Architecture& architecture,
                                 const TaskShape& task,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/matmul.h>
@@ -11,7 +12,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "space/base/error.h"
-#include "train/weights.h"
+#include "train/weight_source.h"
 
 namespace hone {
 

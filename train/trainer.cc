@@ -1,0 +1,281 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <numeric>
+#include <utility>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/tensor.h>
+#include <torch/headeronly/version.h>
+
+#include "space/network/classifier.h"
+#include "train/distill/losses.h"
+#include "train/eager_ops.h"
+#include "train/optimizer.h"
+#include "train/torch_boundary.h"
+#include "train/weight_source.h"
+
+namespace hone {
+namespace {
+
+constexpr std::size_t kFinalSteps = 50;
+constexpr std::int64_t kStepsBetweenReports = 10;
+constexpr char kProjection[] = "distillation.projection";
+
+void CheckJob(const TrainingJob& job) {
+  HONE_CHECK(job.data != nullptr);
+  const TokenData& data = *job.data;
+  if (data.size() == 0) {
+    throw Error(ErrorCode::kUsage, "the training split has no examples");
+  }
+  HONE_CHECK_EQ(data.labels.size(), data.tokens.size());
+  for (std::size_t row = 0; row < data.size(); ++row) {
+    HONE_CHECK_LT(data.labels[row], job.task.classes);
+    HONE_CHECK_LE(data.tokens[row].size(),
+                  static_cast<std::size_t>(job.task.max_tokens));
+  }
+  if (job.teacher != nullptr) {
+    HONE_CHECK_EQ(job.teacher->logits_NC.elements(),
+                  static_cast<std::int64_t>(data.size()) * job.task.classes);
+  }
+}
+
+// The batches of epoch after epoch, each shuffled by its own stream.
+class BatchStream {
+ public:
+  BatchStream(const TokenData& data, std::int64_t batch_size,
+              std::uint64_t seed)
+      : data_(data), batch_size_(batch_size), seed_(seed) {}
+
+  const Batch& Next() {
+    if (next_ == batches_.size()) {
+      Rng rng(seed_, epoch_++, "batches");
+      batches_ = EpochBatches(data_, batch_size_, rng);
+      next_ = 0;
+    }
+    return batches_[next_++];
+  }
+
+ private:
+  const TokenData& data_;
+  std::int64_t batch_size_;
+  std::uint64_t seed_;
+  std::int64_t epoch_ = 0;
+  std::vector<Batch> batches_;
+  std::size_t next_ = 0;
+};
+
+// The teacher on the training device: its logits by row, and where hidden
+// states are compared its network and the learned projection.
+class TeacherView {
+ public:
+  TeacherView(const Teacher& teacher, at::Device device)
+      : teacher_(teacher),
+        device_(device),
+        logits_NC_(ToTensor(teacher.logits_NC, device)),
+        weights_(teacher.weights, device),
+        ops_(weights_, {.taps = {kLastHiddenTap}}) {}
+
+  at::Tensor Logits(const at::Tensor& rows_B) const {
+    return logits_NC_.index_select(0, rows_B);
+  }
+
+  at::Tensor LastHidden(const at::Tensor& tokens_BT) {
+    const at::NoGradGuard no_grad;
+    Classifier(ops_, teacher_.architecture, teacher_.task, tokens_BT);
+    return ops_.TakeTap(kLastHiddenTap);
+  }
+
+  std::int64_t width() const { return teacher_.architecture.stem.d_model; }
+
+ private:
+  const Teacher& teacher_;
+  at::Device device_;
+  at::Tensor logits_NC_;
+  StoredWeights weights_;
+  EagerOps ops_;
+};
+
+std::vector<at::Tensor> Joined(std::vector<at::Tensor> a,
+                               const std::vector<at::Tensor>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+EagerOptions StudentOptions(const TrainingJob& job,
+                            const TrainingOptions& options, at::Device device) {
+  EagerOptions eager;
+  eager.dropout = options.dropout;
+  eager.generator = MakeGenerator(device, StreamSeed(job.seed, 0, "dropout"));
+  if (job.teacher != nullptr && job.distillation.hidden_weight > 0) {
+    eager.taps = {kLastHiddenTap};
+  }
+  return eager;
+}
+
+class Training {
+ public:
+  Training(const TrainingJob& job, const TrainingOptions& options)
+      : job_(job),
+        options_(options),
+        device_(options.device),
+        adam_{.weight_decay = options.weight_decay},
+        schedule_{options.learning_rate, options.warmup_steps, options.steps},
+        weights_({job.seed, at::TensorOptions(device_).dtype(at::kFloat), adam_,
+                  job.initial}),
+        projection_({job.seed,
+                     at::TensorOptions(device_).dtype(at::kFloat),
+                     adam_,
+                     {}}),
+        ops_(weights_, StudentOptions(job, options, device_)),
+        labels_N_(at::tensor(job.data->labels).to(device_)),
+        batches_(*job.data, options.batch_size, job.seed) {
+    if (job.teacher != nullptr) teacher_.emplace(*job.teacher, device_);
+    Discover(weights_, job.architecture, job.task);
+    weights_.CheckInitialUsed();
+    if (ComparesHidden()) Projection();
+    optimizer_.emplace(Joined(weights_.Leaves(true), projection_.Leaves(true)),
+                       weights_.Leaves(false), adam_);
+  }
+
+  std::variant<TrainingResult, Failure> Run() {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point start = Clock::now();
+    for (std::int64_t step = 0; step < options_.steps; ++step) {
+      if (job_.cancelled != nullptr && job_.cancelled->load()) {
+        throw Error(ErrorCode::kCancelled, "training was interrupted");
+      }
+      if (auto failure = Step(step)) return *failure;
+      if (job_.on_step && (step + 1) % kStepsBetweenReports == 0) {
+        job_.on_step(step + 1, options_.steps);
+      }
+    }
+    const std::chrono::duration<double> seconds = Clock::now() - start;
+    TrainingResult result;
+    result.weights = weights_.Snapshot();
+    result.final_loss = std::accumulate(losses_.begin(), losses_.end(), 0.0) /
+                        static_cast<double>(losses_.size());
+    result.tokens_per_second = static_cast<double>(tokens_) / seconds.count();
+    if (auto failure = NonFiniteWeight(result.weights)) return *failure;
+    return result;
+  }
+
+ private:
+  bool ComparesHidden() const {
+    return teacher_.has_value() && job_.distillation.hidden_weight > 0;
+  }
+
+  at::Tensor Projection() {
+    return projection_.Get(kProjection, WeightRole::kMatrix,
+                           {teacher_->width(), job_.architecture.stem.d_model});
+  }
+
+  std::optional<Failure> Step(std::int64_t step) {
+    const Batch& batch = batches_.Next();
+    const at::Tensor loss = Loss(batch);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) return Diverged("loss", step);
+    losses_.push_back(value);
+    if (losses_.size() > kFinalSteps) losses_.pop_front();
+    loss.backward();
+    const double norm = GradientNorm(Gradients());
+    if (!std::isfinite(norm)) return Diverged("gradient", step);
+    const bool clip = options_.clip_norm > 0 && norm > options_.clip_norm;
+    Update(schedule_.At(step), clip ? norm / options_.clip_norm : 1);
+    tokens_ += batch.tokens * static_cast<std::int64_t>(batch.rows.size());
+    return std::nullopt;
+  }
+
+  at::Tensor Loss(const Batch& batch) {
+    const DistillationOptions& distillation = job_.distillation;
+    const at::Tensor tokens_BT = TokensOf(*job_.data, batch, device_);
+    const at::Tensor rows_B = at::tensor(batch.rows).to(device_);
+    const at::Tensor logits_BC =
+        Classifier(ops_, job_.architecture, job_.task, tokens_BT);
+    const at::Tensor hard = at::cross_entropy_loss(
+        logits_BC, labels_N_.index_select(0, rows_B), {}, at::Reduction::Mean,
+        -100, options_.label_smoothing);
+    if (!teacher_) return hard;
+    at::Tensor loss = hard.mul(distillation.hard_weight);
+    if (distillation.logits_weight > 0) {
+      loss = loss.add(SoftTargetLoss(logits_BC, teacher_->Logits(rows_B),
+                                     distillation.temperature),
+                      distillation.logits_weight);
+    }
+    if (ComparesHidden()) {
+      loss = loss.add(HiddenLoss(ops_.TakeTap(kLastHiddenTap), Projection(),
+                                 teacher_->LastHidden(tokens_BT)),
+                      distillation.hidden_weight);
+    }
+    return loss;
+  }
+
+  std::vector<at::Tensor> Gradients() {
+    std::vector<at::Tensor> gradients = optimizer_->Gradients();
+    for (const auto& [name, table] : weights_.tables()) {
+      gradients.push_back(table.Gradient());
+    }
+    return gradients;
+  }
+
+  void Update(double learning_rate, double divisor) {
+    optimizer_->Step(learning_rate, divisor);
+    for (auto& [name, table] : weights_.tables()) {
+      table.Step(learning_rate * options_.embedding_learning_rate_scale,
+                 divisor);
+    }
+  }
+
+  Failure Diverged(const std::string& what, std::int64_t step) const {
+    return {"diverged", "the " + what + " was not finite at step " +
+                            std::to_string(step + 1) + " of " +
+                            std::to_string(options_.steps) +
+                            "; a lower learning rate would help"};
+  }
+
+  // The last step is followed by no loss that would show its damage.
+  std::optional<Failure> NonFiniteWeight(const NamedTensors& weights) const {
+    for (const auto& [name, tensor] : weights) {
+      const auto* values = tensor.data<float>();
+      for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+        if (!std::isfinite(values[i])) {
+          return Diverged("weight " + name, options_.steps - 1);
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  const TrainingJob& job_;
+  const TrainingOptions& options_;
+  at::Device device_;
+  AdamWOptions adam_;
+  LearningRateSchedule schedule_;
+  TrainableWeights weights_;
+  TrainableWeights projection_;
+  EagerOps ops_;
+  at::Tensor labels_N_;
+  BatchStream batches_;
+  std::optional<TeacherView> teacher_;
+  std::optional<AdamW> optimizer_;
+  std::deque<double> losses_;
+  std::int64_t tokens_ = 0;
+};
+
+}  // namespace
+
+std::variant<TrainingResult, Failure> TrainClassifier(
+    const TrainingJob& job, const TrainingOptions& options) {
+  CheckJob(job);
+  return AtTorchBoundary("training " + ShortText(job.architecture),
+                         [&] { return Training(job, options).Run(); });
+}
+
+void InitializeTorch() { at::set_num_threads(1); }
+
+std::string TorchVersion() { return TORCH_VERSION; }
+
+}  // namespace hone

@@ -1,0 +1,256 @@
+#include "train/weight_source.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_unique2.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+at::ScalarType ScalarTypeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+      return at::kFloat;
+    case DType::kI64:
+      return at::kLong;
+    case DType::kI32:
+      return at::kInt;
+    case DType::kI8:
+      return at::kChar;
+    case DType::kU8:
+      return at::kByte;
+  }
+  throw Error(ErrorCode::kInternal, "unknown element type");
+}
+
+DType DTypeOf(at::ScalarType type) {
+  for (const DType dtype :
+       {DType::kF32, DType::kI64, DType::kI32, DType::kI8, DType::kU8}) {
+    if (ScalarTypeOf(dtype) == type) return dtype;
+  }
+  throw Error(ErrorCode::kInternal,
+              std::string("tensors of ") + c10::toString(type) +
+                  " cannot be stored; use f32, i64, i32, i8 or u8");
+}
+
+std::string ShapeText(at::IntArrayRef shape) {
+  std::ostringstream out;
+  out << shape;
+  return out.str();
+}
+
+void CheckShape(const std::string& name, const at::Tensor& tensor,
+                at::IntArrayRef shape) {
+  if (tensor.sizes() == shape && tensor.is_floating_point()) return;
+  throw Error(ErrorCode::kIntegrity, "weight '" + name + "' is " +
+                                         c10::toString(tensor.scalar_type()) +
+                                         ShapeText(tensor.sizes()) +
+                                         "; the network needs Float" +
+                                         ShapeText(shape));
+}
+
+}  // namespace
+
+at::Tensor ToTensor(const TensorData& data, at::Device device) {
+  at::Tensor tensor = at::empty(data.shape, ScalarTypeOf(data.dtype));
+  HONE_CHECK_EQ(data.bytes.size(), tensor.nbytes());
+  if (!data.bytes.empty()) {
+    std::memcpy(tensor.mutable_data_ptr(), data.bytes.data(),
+                data.bytes.size());
+  }
+  return tensor.to(device);
+}
+
+TensorData ToTensorData(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
+  TensorData data{DTypeOf(host.scalar_type()), host.sizes().vec(), {}};
+  const auto* bytes = static_cast<const std::byte*>(host.const_data_ptr());
+  data.bytes.assign(bytes, bytes + host.nbytes());
+  return data;
+}
+
+at::Tensor TokensOf(const TokenData& data, const Batch& batch,
+                    at::Device device) {
+  const std::vector<std::int64_t> tokens = GatherTokens(data, batch);
+  at::Tensor tokens_BT = at::empty(
+      {static_cast<std::int64_t>(batch.rows.size()), batch.tokens}, at::kLong);
+  HONE_CHECK_EQ(tokens.size() * sizeof(std::int64_t), tokens_BT.nbytes());
+  std::memcpy(tokens_BT.mutable_data_ptr(), tokens.data(), tokens_BT.nbytes());
+  return tokens_BT.to(device);
+}
+
+at::Generator MakeGenerator(at::Device device, std::uint64_t seed) {
+  if (!device.is_cpu()) {
+    throw Error(ErrorCode::kUsage,
+                "device " + device.str() + " is not supported; use cpu");
+  }
+  return at::detail::createCPUGenerator(seed);
+}
+
+LinearWeights WeightSource::GetLinear(const std::string& name,
+                                      const LinearSpec& spec) {
+  return {Get(name + ".weight", WeightRole::kMatrix, {spec.out, spec.in}),
+          Get(name + ".bias", WeightRole::kBias, {spec.out}), std::nullopt};
+}
+
+at::Tensor WeightSource::Lookup(const std::string& name,
+                                const at::Tensor& tokens_BT, std::int64_t rows,
+                                std::int64_t dim) {
+  return at::embedding(Get(name + ".weight", WeightRole::kTable, {rows, dim}),
+                       tokens_BT);
+}
+
+StoredWeights::StoredWeights(const NamedTensors& tensors, at::Device device) {
+  for (const auto& [name, data] : tensors) {
+    tensors_.emplace(name, ToTensor(data, device));
+  }
+}
+
+const at::Tensor& StoredWeights::Find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    throw Error(ErrorCode::kIntegrity,
+                "the weights lack '" + name + "', which the network needs");
+  }
+  return found->second;
+}
+
+at::Tensor StoredWeights::Get(const std::string& name, WeightRole,
+                              at::IntArrayRef shape) {
+  const at::Tensor& tensor = Find(name);
+  if (tensor.sizes() != shape || !tensor.is_floating_point()) {
+    throw Error(ErrorCode::kIntegrity, "weight '" + name + "' is " +
+                                           c10::toString(tensor.scalar_type()) +
+                                           ShapeText(tensor.sizes()) +
+                                           "; the network needs Float" +
+                                           ShapeText(shape));
+  }
+  return tensor;
+}
+
+LinearWeights StoredWeights::GetLinear(const std::string& name,
+                                       const LinearSpec& spec) {
+  const auto cached = dequantized_.find(name);
+  if (cached != dequantized_.end()) return cached->second;
+  const at::Tensor& weight = Find(name + ".weight");
+  if (weight.scalar_type() != at::kChar) {
+    return WeightSource::GetLinear(name, spec);
+  }
+  HONE_CHECK(weight.sizes() == at::IntArrayRef({spec.out, spec.in}));
+  return dequantized_.emplace(name, Dequantize(name)).first->second;
+}
+
+LinearWeights StoredWeights::Dequantize(const std::string& name) const {
+  const at::Tensor codes = Find(name + ".weight").to(at::kFloat);
+  const at::Tensor& scale = Find(name + ".weight_scale");
+  const at::Tensor& bias = Find(name + ".bias");
+  const std::int64_t out = codes.size(0);
+  const at::Tensor weight = codes.view({out, scale.numel() / out, -1})
+                                .mul(scale.view({out, -1, 1}))
+                                .view_as(codes);
+  if (bias.scalar_type() != at::kInt) return {weight, bias, std::nullopt};
+  const ActivationQuantization input{
+      Find(name + ".input_scale").item<float>(),
+      Find(name + ".input_zero_point").item<std::int64_t>()};
+  return {weight, bias.to(at::kFloat).mul(scale.mul(input.scale)), input};
+}
+
+TrainableWeights::TrainableWeights(TrainableWeightsOptions options)
+    : options_(std::move(options)) {}
+
+at::Tensor TrainableWeights::Initial(const std::string& name, WeightRole role,
+                                     at::IntArrayRef shape) const {
+  const at::NoGradGuard no_grad;
+  const auto given = options_.initial.find(name);
+  if (given != options_.initial.end()) {
+    const at::Tensor value = ToTensor(given->second, options_.tensors.device());
+    CheckShape(name, value, shape);
+    return value.to(options_.tensors.dtype());
+  }
+  at::Generator generator =
+      MakeGenerator(options_.tensors.device(),
+                    StreamSeed(options_.seed, 0, "initial " + name));
+  switch (role) {
+    case WeightRole::kMatrix: {
+      const double fan = static_cast<double>(shape[0] + shape[1]);
+      const double bound = std::sqrt(6 / fan);
+      return at::empty(shape, options_.tensors)
+          .uniform_(-bound, bound, generator);
+    }
+    case WeightRole::kTable:
+      return at::empty(shape, options_.tensors)
+          .normal_(0, kTableDeviation, generator);
+    case WeightRole::kGain:
+      return at::ones(shape, options_.tensors);
+    case WeightRole::kBias:
+      return at::zeros(shape, options_.tensors);
+  }
+  throw Error(ErrorCode::kInternal, "unknown role of weight '" + name + "'");
+}
+
+at::Tensor TrainableWeights::Get(const std::string& name, WeightRole role,
+                                 at::IntArrayRef shape) {
+  auto found = leaves_.find(name);
+  if (found == leaves_.end()) {
+    Leaf leaf{role, Initial(name, role, shape).set_requires_grad(true)};
+    found = leaves_.emplace(name, std::move(leaf)).first;
+  }
+  HONE_CHECK(found->second.value.sizes() == shape);
+  return found->second.value;
+}
+
+at::Tensor TrainableWeights::Lookup(const std::string& name,
+                                    const at::Tensor& tokens_BT,
+                                    std::int64_t rows, std::int64_t dim) {
+  const std::string weight = name + ".weight";
+  auto found = tables_.find(weight);
+  if (found == tables_.end()) {
+    AdamTable table(Initial(weight, WeightRole::kTable, {rows, dim}),
+                    options_.adam);
+    found = tables_.emplace(weight, std::move(table)).first;
+  }
+  const auto [rows_U, places_BT, counts] =
+      at::_unique2(tokens_BT, /*sorted=*/true, /*return_inverse=*/true);
+  return at::embedding(found->second.Fetch(rows_U), places_BT);
+}
+
+void TrainableWeights::CheckInitialUsed() const {
+  for (const auto& [name, value] : options_.initial) {
+    if (leaves_.contains(name) || tables_.contains(name)) continue;
+    throw Error(ErrorCode::kUsage, "an initial value was given for '" + name +
+                                       "', which the network does not have");
+  }
+}
+
+std::vector<at::Tensor> TrainableWeights::Leaves(bool decayed) const {
+  std::vector<at::Tensor> leaves;
+  for (const auto& [name, leaf] : leaves_) {
+    if ((leaf.role == WeightRole::kMatrix) == decayed) {
+      leaves.push_back(leaf.value);
+    }
+  }
+  return leaves;
+}
+
+NamedTensors TrainableWeights::Snapshot() {
+  NamedTensors tensors;
+  for (const auto& [name, leaf] : leaves_) {
+    tensors.emplace(name, ToTensorData(leaf.value));
+  }
+  for (auto& [name, table] : tables_) {
+    tensors.emplace(name, ToTensorData(table.Value()));
+  }
+  return tensors;
+}
+
+}  // namespace hone
