@@ -10,6 +10,7 @@
 #include "tests/eval/reference_network.h"
 #include "tests/space/temp_folder.h"
 #include "train/compress/quantize.h"
+#include "train/trainer.h"
 #include "train/weights.h"
 
 namespace hone {
@@ -40,12 +41,14 @@ Architecture Make(std::int64_t d_model, Precision precision) {
            {LocalAttention{4, 3}, {d_model + 32}, precision}}};
 }
 
-// Weights whose logits differ from row to row by as much as a trained model's.
 NamedTensors Weights(const Architecture& architecture) {
   return RandomWeights(architecture, kTask, 5);
 }
 
-class ExportedVsEager : public ::testing::TestWithParam<Architecture> {};
+class ExportedVsEager : public ::testing::TestWithParam<Architecture> {
+ protected:
+  static void SetUpTestSuite() { InitializeTorch(); }
+};
 
 // The file, quantized by the product's own code, against the eager interpreter
 // on the same quantized weights; every length, in the order of evaluation.
@@ -85,7 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 // Both oracles describe one network.
-TEST(ExportedVsEager, EagerAgreesWithThePlainReference) {
+TEST(EagerInterpreter, AgreesWithThePlainReference) {
+  InitializeTorch();
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
     const Architecture architecture = Make(64, precision);
