@@ -88,3 +88,82 @@ void PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
               << " " << one << " --out exported/" << study.info.name << "-"
               << one << "\n";
 }
+
+// The study's row: made, or checked and brought up to date.
+void BeginStudy(TrialStore& store, const StudyInfo& given,
+                const std::filesystem::path& path) {
+  const std::optional<StudyInfo> stored = store.LoadStudy();
+  if (!stored) {
+    store.CreateStudy(given);
+    return;
+  }
+  CheckSameSpec(*stored, given, path);
+  if (stored->spec != given.spec) store.UpdateSpec(given.spec);
+}
+
+// Runs the study to its end. Returns how many of its trials failed.
+std::int64_t RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
+                      int workers, const CommandContext& context) {
+  ProgressReporter progress(context.err, context.err_is_terminal);
+  Workbench workbench(
+      spec, ArtifactsPath(path), workers,
+      [&](const std::string& phase, double done, double total) {
+        progress.OnPhase(phase, done, total);
+      },
+      &context.cancelled);
+  SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
+  BeginStudy(store, InfoOf(spec), path);
+  const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
+  Study study(*algorithm, workbench.evaluator(), store, spec.search);
+  std::int64_t failed = 0;
+  study.set_cancelled(&context.cancelled);
+  study.set_on_trial([&](const Trial& trial, bool) {
+    failed += trial.state() == TrialState::kFailed;
+    progress.OnTrials(trial.number + 1, spec.search.trials);
+  });
+  study.Run();
+  return failed;
+}
+
+int RunSearch(const Arguments& arguments, const CommandContext& context) {
+  const SearchSpec spec =
+      ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
+  const std::filesystem::path path =
+      arguments.Text("study", DefaultStudyPath(spec).string());
+  const auto workers =
+      static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
+  MakeParentFolder(path);
+  const FileLock lock =
+      FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
+  std::int64_t failed = 0;
+  try {
+    failed = RunStudy(spec, path, workers, context);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled) {
+      context.err << "hone: interrupted; finished trials are kept. Go on "
+                     "with\n  "
+                  << ResumeCommand(arguments) << "\n";
+    }
+    throw;
+  }
+  PrintEnd(path, arguments, context);
+  return failed > 0 ? kExitSomeFailed : kExitDone;
+}
+
+}  // namespace
+
+Command SearchCommand() {
+  return {{"search",
+           "start a search, or go on with one",
+           "SPEC",
+           1,
+           1,
+           {{"study", "FILE", "the study's file; studies/NAME.db by default"},
+            {"workers", "N", "students that train side by side; one per core"},
+            {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"json", "", "print the result as JSON"}},
+           "hone search experiments/specs/gloss-quick.toml"},
+          RunSearch};
+}
+
+}  // namespace hone
