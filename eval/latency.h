@@ -48,20 +48,37 @@ struct Latency {
   std::vector<double> rounds_ms;  // each round's median
 };
 
-// Times `models` in turn (A B C A B C ...), after warming each up until its
-// time is stable. Deterministic inputs from `seed`.
+// Runs one inference and returns how long it took, in milliseconds.
+using TimedRun = std::function<double()>;
+
+// The protocol of docs/measurement.md on anything that can be timed. Each run
+// is warmed up by itself: windows of `round_milliseconds` until the medians of
+// two in a row differ by at most 2 %, at most 25 windows. Then `rounds` rounds,
+// each of which gives every run its `round_milliseconds` (at least three
+// inferences) in turn: A B C A B C ... `seed` labels the bootstrap's streams.
+std::vector<Latency> TimeInTurn(const std::vector<TimedRun>& runs,
+                                const MeasurementOptions& options,
+                                std::uint64_t seed);
+
+// The same for loaded models on one batch of uniform random token numbers from
+// `seed`, by the steady clock; the time of handing over input and output is
+// part of an inference. Requires: models that take options.batch x
+// options.tokens.
 std::vector<Latency> MeasureLatency(const std::vector<EngineModel*>& models,
                                     std::int64_t vocabulary,
                                     const MeasurementOptions& options,
                                     std::uint64_t seed);
 
-// Bootstrap 95 % interval of the median (2,000 resamples).
 struct Interval {
   double low = 0;
   double high = 0;
 };
+// Bootstrap 95 % interval of the median: the 2.5 and 97.5 percentiles of the
+// medians of 2,000 resamples (Efron 1979). Requires: values not empty.
 Interval BootstrapMedian(const std::vector<double>& values, std::uint64_t seed);
 double Median(std::vector<double> values);
+// Linear between order statistics (Hyndman and Fan 1996, type 7).
+// Requires: values not empty, 0 <= q <= 1.
 double Quantile(std::vector<double> values, double q);
 
 }  // namespace hone

@@ -21,9 +21,9 @@ namespace hone {
 class Workbench {
  public:
   // Loads the task's data, unless the fidelity is `cost`: then nothing is read,
-  // and the vocabulary has the spec's size. `artifacts`: where stages file their
-  // results; `workers`: students that train side by side.
-  // Throws as PrepareData and SearchSpace do.
+  // and the vocabulary has the spec's size. `artifacts`: where stages file
+  // their results; `workers`: students that train side by side. Throws as
+  // PrepareData and SearchSpace do.
   Workbench(const SearchSpec& spec, const std::filesystem::path& artifacts,
             int workers, ProgressCallback progress,
             const std::atomic<bool>* cancelled);
@@ -50,7 +50,8 @@ class Workbench {
   std::unique_ptr<Evaluator> evaluator_;
 };
 
-// The engine that runs exported files, by the spec's name; null for `simulated`.
+// The engine that runs exported files, by the spec's name; null for
+// `simulated`.
 std::unique_ptr<Engine> MakeEngine(const std::string& name);
 
 // Where the machine's lock files are: the system's folder for temporary files.

@@ -7,6 +7,7 @@
 #include "eval/evaluator.h"
 #include "eval/measurement.h"
 #include "space/architecture.h"
+#include "space/base/json.h"
 
 namespace hone {
 
@@ -33,14 +34,27 @@ struct Trial {
     return std::holds_alternative<Measurement>(outcome) ? TrialState::kComplete
                                                         : TrialState::kFailed;
   }
+  bool operator==(const Trial&) const = default;
 };
 
+// A double by its bits, as 16 hex digits: what a hash can rely on.
+std::string BitsOf(double value);
+
 // SHA-256 over everything in a trial that a repeat must reproduce: all but wall
-// times and paths. Doubles enter by their bits.
+// times, the environment and paths of artifacts. Doubles enter by their bits.
 std::string TrialDigest(const Trial& trial);
 
 // SHA-256 over the spec's hash and the digests of the trials in order.
 std::string StudyDigest(const std::string& spec_hash,
                         const std::vector<Trial>& trials);
+
+// The seed of an architecture's training in a study. It depends on what
+// training sees, not on the trial's number, so that architectures which differ
+// in precision alone share one student.
+std::uint64_t TrainingSeed(std::uint64_t study_seed,
+                           const Architecture& architecture);
+
+// Everything of a trial, for programs.
+Json ToJson(const Trial& trial);
 
 }  // namespace hone

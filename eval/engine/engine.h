@@ -17,6 +17,11 @@ struct EngineOptions {
   // Fixed shape to compile for, as latency is measured; 0: dynamic.
   std::int64_t batch = 0;
   std::int64_t tokens = 0;
+  // Layers with 4-bit weights may quantize their activations on the fly, to 8
+  // bits with one scale for this many inputs; 0: they stay in float, which is
+  // what parity is compared in. Layers whose weights are in longer or equal
+  // blocks follow (w4_block >= 32); others stay in float.
+  std::int64_t activation_group = 32;
 };
 
 // An exported model, loaded for inference. Not thread-safe.
@@ -24,25 +29,37 @@ class EngineModel {
  public:
   virtual ~EngineModel() = default;
   // tokens: row major [batch, length]. Returns row major [batch, classes].
+  // Requires: the shape of the options where that is fixed.
+  // Throws Error{kUsage} when the engine refuses the input, or length is above
+  // the file's max_tokens (onnx_export.h).
   virtual std::vector<float> Run(const std::vector<std::int64_t>& tokens,
                                  std::int64_t batch, std::int64_t length) = 0;
-  // What really runs, from the engine's own model of the graph.
+  // What really runs, from the engine's own model of the graph, in the order of
+  // (layer, primitive, precision). Constants, inputs and outputs are left out.
   virtual std::vector<KernelCount> Kernels() const = 0;
+  // Bytes that the loaded model holds: the growth of the process's heap in use
+  // (glibc mallinfo2) over loading and one inference of the fixed shape (1 x 2
+  // where dynamic). It counts weights in the engine's layout, the arena of
+  // activations and the compiled graph; not the engine's code, its generated
+  // kernels, or what loading needed for a moment. Other threads that allocate
+  // meanwhile are counted in. 0 where the C library does not tell.
+  virtual std::int64_t MemoryBytes() const = 0;
 };
 
 class Engine {
  public:
   virtual ~Engine() = default;
-  // "openvino" and its version, threads policy and so on, name -> value.
+  // name -> value: engine and version, the CPU and its flags (DescribeCpu).
   virtual std::map<std::string, std::string> Describe() const = 0;
-  // Throws Error{kUsage} when the file cannot be loaded, with the engine's words.
+  // Throws Error{kUsage} when the file cannot be loaded, with the engine's
+  // words.
   virtual std::unique_ptr<EngineModel> Load(
-      const std::filesystem::path& onnx_file,
-      const EngineOptions& options) = 0;
+      const std::filesystem::path& onnx_file, const EngineOptions& options) = 0;
 };
 
-// OpenVINO on the CPU: f32 stays f32 (inference_precision is set), the number of
-// threads and streams is fixed, latency hint.
+// OpenVINO on the CPU: f32 stays f32 (inference_precision is set), the number
+// of threads is fixed, one stream, latency hint, no pinning of threads to
+// cores, no cache of compiled models.
 std::unique_ptr<Engine> MakeOpenVinoEngine();
 
 }  // namespace hone

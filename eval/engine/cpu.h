@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace hone {
+
+// What a latency depends on, of the machine it was taken on, name -> value:
+//   cpu           "model name" of /proc/cpuinfo
+//   isa           the flags among avx2 avx512f avx512_vnni avx_vnni avx512_bf16
+//                 amx_int8 that it has, in this order, separated by blanks
+//   logical_cpus  how many it lists
+//   governor      scaling_governor of the first one; left out where unreadable
+// Only Linux's files are read; elsewhere the result is empty.
+std::map<std::string, std::string> DescribeCpu();
+
+// The first three from the text of /proc/cpuinfo.
+std::map<std::string, std::string> ParseCpuInfo(std::string_view text);
+
+}  // namespace hone

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace hone {
+
+// Element types, with ONNX's own numbers (TensorProto.DataType).
+enum class OnnxType : std::int32_t {
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kInt32 = 6,
+  kInt64 = 7,
+  kInt4 = 22,
+};
+
+// A constant. `bytes` is raw_data: little endian, row major; 4-bit elements as
+// PackInt4 lays them out.
+struct OnnxTensor {
+  OnnxType type = OnnxType::kFloat;
+  std::vector<std::int64_t> shape;
+  std::string bytes;
+};
+
+// Two values a byte, the earlier one in the low nibble; an odd count leaves the
+// last high nibble 0 (ONNX IR, "4 bit data types"). Requires -8 <= value <= 7.
+std::string PackInt4(std::span<const std::int8_t> values);
+
+using OnnxAttribute =
+    std::variant<std::int64_t, float, std::vector<std::int64_t>>;
+using OnnxAttributes = std::vector<std::pair<std::string, OnnxAttribute>>;
+
+// A size of an input or output: a number, or the name of a dynamic one.
+using OnnxDim = std::variant<std::int64_t, std::string>;
+
+// Collects one graph and encodes it as an ONNX ModelProto (IR version 10,
+// standard domain, opset 21), without libprotobuf. The bytes are a function of
+// the calls alone. It does not check types or shapes: onnx.checker does, in the
+// tests.
+class OnnxWriter {
+ public:
+  static constexpr std::int64_t kIrVersion = 10;
+  static constexpr std::int64_t kOpset = 21;
+
+  void AddInput(const std::string& name, OnnxType type,
+                const std::vector<OnnxDim>& shape);
+  void AddOutput(const std::string& name, OnnxType type,
+                 const std::vector<OnnxDim>& shape);
+  // Returns `name`. Throws Error{kInternal} when it is taken.
+  std::string AddConstant(const std::string& name, const OnnxTensor& tensor);
+  // A node with one output; node and output are called `name`, which is
+  // returned. Throws Error{kInternal} when the name is taken.
+  std::string AddNode(const std::string& op, const std::string& name,
+                      const std::vector<std::string>& inputs,
+                      const OnnxAttributes& attributes = {});
+  bool Has(const std::string& name) const { return names_.contains(name); }
+
+  std::string Serialize(
+      const std::map<std::string, std::string>& metadata) const;
+
+ private:
+  void Claim(const std::string& name);
+
+  std::set<std::string> names_;
+  // Encoded NodeProto, TensorProto and ValueInfoProto messages in order.
+  std::vector<std::string> nodes_;
+  std::vector<std::string> constants_;
+  std::vector<std::string> inputs_;
+  std::vector<std::string> outputs_;
+};
+
+}  // namespace hone

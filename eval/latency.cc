@@ -1,0 +1,118 @@
+#include "eval/latency.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "space/base/error.h"
+#include "space/base/rng.h"
+
+namespace hone {
+namespace {
+
+constexpr int kResamples = 2000;
+constexpr int kWarmUpWindows = 25;
+constexpr double kStableShare = 0.02;
+constexpr std::size_t kFewestInferences = 3;
+
+std::vector<double> OneRound(const TimedRun& run, double round_milliseconds) {
+  std::vector<double> times;
+  double spent = 0;
+  while (spent < round_milliseconds || times.size() < kFewestInferences) {
+    times.push_back(run());
+    spent += times.back();
+  }
+  return times;
+}
+
+void WarmUp(const TimedRun& run, double round_milliseconds) {
+  double before = Median(OneRound(run, round_milliseconds));
+  for (int window = 1; window < kWarmUpWindows; ++window) {
+    const double now = Median(OneRound(run, round_milliseconds));
+    if (std::abs(now - before) <= kStableShare * before) return;
+    before = now;
+  }
+}
+
+}  // namespace
+
+double Quantile(std::vector<double> values, double q) {
+  HONE_CHECK(!values.empty());
+  HONE_CHECK(q >= 0 && q <= 1);
+  std::sort(values.begin(), values.end());
+  const double position = q * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  const double share = position - static_cast<double>(below);
+  return values[below] + share * (values[above] - values[below]);
+}
+
+double Median(std::vector<double> values) {
+  return Quantile(std::move(values), 0.5);
+}
+
+Interval BootstrapMedian(const std::vector<double>& values,
+                         std::uint64_t seed) {
+  HONE_CHECK(!values.empty());
+  Rng rng(seed);
+  std::vector<double> medians;
+  std::vector<double> sample(values.size());
+  for (int i = 0; i < kResamples; ++i) {
+    for (double& one : sample) one = rng.Pick(values);
+    medians.push_back(Median(sample));
+  }
+  return {Quantile(medians, 0.025), Quantile(medians, 0.975)};
+}
+
+std::vector<Latency> TimeInTurn(const std::vector<TimedRun>& runs,
+                                const MeasurementOptions& options,
+                                std::uint64_t seed) {
+  for (const TimedRun& run : runs) WarmUp(run, options.round_milliseconds);
+  std::vector<Latency> latencies(runs.size());
+  std::vector<std::vector<double>> all(runs.size());
+  for (std::int64_t round = 0; round < options.rounds; ++round) {
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      const std::vector<double> times =
+          OneRound(runs[i], options.round_milliseconds);
+      latencies[i].rounds_ms.push_back(Median(times));
+      all[i].insert(all[i].end(), times.begin(), times.end());
+    }
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    Latency& latency = latencies[i];
+    const Interval interval = BootstrapMedian(
+        latency.rounds_ms,
+        StreamSeed(seed, static_cast<std::int64_t>(i), "bootstrap"));
+    latency.median_ms = Median(latency.rounds_ms);
+    latency.low_ms = interval.low;
+    latency.high_ms = interval.high;
+    latency.p95_ms = Quantile(std::move(all[i]), 0.95);
+  }
+  return latencies;
+}
+
+std::vector<Latency> MeasureLatency(const std::vector<EngineModel*>& models,
+                                    std::int64_t vocabulary,
+                                    const MeasurementOptions& options,
+                                    std::uint64_t seed) {
+  HONE_CHECK_LE(1, vocabulary);
+  Rng rng(seed, 0, "tokens");
+  std::vector<std::int64_t> tokens;
+  for (std::int64_t i = 0; i < options.batch * options.tokens; ++i) {
+    tokens.push_back(static_cast<std::int64_t>(
+        rng.Below(static_cast<std::uint64_t>(vocabulary))));
+  }
+  std::vector<TimedRun> runs;
+  for (EngineModel* model : models) {
+    runs.emplace_back([model, &tokens, &options] {
+      using Clock = std::chrono::steady_clock;
+      const Clock::time_point start = Clock::now();
+      model->Run(tokens, options.batch, options.tokens);
+      return std::chrono::duration<double, std::milli>(Clock::now() - start)
+          .count();
+    });
+  }
+  return TimeInTurn(runs, options, seed);
+}
+
+}  // namespace hone

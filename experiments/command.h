@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <istream>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "experiments/arguments.h"
+
+namespace hone {
+
+// Exit statuses of the program (docs/cli.md). Errors map by their code.
+enum ExitCode {
+  kExitDone = 0,
+  kExitInternal = 1,
+  kExitUsage = 2,
+  kExitSomeFailed = 3,
+  kExitNothingFound = 4,
+  kExitIntegrity = 5,
+  kExitResource = 6,
+  kExitLocked = 75,
+  kExitInterrupted = 130,
+};
+
+// What a command runs with: data goes to `out`, messages for people to `err`.
+struct CommandContext {
+  std::ostream& out;
+  std::ostream& err;
+  std::istream& in;
+  bool err_is_terminal = false;
+  const std::atomic<bool>& cancelled;
+};
+
+struct Command {
+  CommandSpec spec;
+  std::function<int(const Arguments&, const CommandContext&)> run;
+};
+
+// Runs one command line (without the program's name); never throws.
+int RunCommandLine(const std::vector<std::string>& words,
+                   const CommandContext& context);
+
+// Written into studies and cards.
+std::string ProgramVersion();
+
+}  // namespace hone

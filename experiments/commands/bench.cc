@@ -1,0 +1,89 @@
+#include "eval/latency.h"
+#include "eval/machine_lock.h"
+#include "experiments/build_study.h"
+#include "experiments/commands/commands.h"
+#include "experiments/model_session.h"
+#include "experiments/report.h"
+
+namespace hone {
+namespace {
+
+constexpr std::uint64_t kInputSeed = 1;
+
+MeasurementOptions OptionsFor(const Arguments& arguments,
+                              const ModelCard& card) {
+  MeasurementOptions options = card.measurement;
+  options.threads = arguments.Integer("threads", options.threads, 1, 1024);
+  options.batch = arguments.Integer("batch", options.batch, 1, 65536);
+  options.tokens =
+      arguments.Integer("length", options.tokens, 1, card.shape.max_tokens);
+  return options;
+}
+
+Json ToJson(const Latency& latency, const MeasurementOptions& options,
+            const ModelSession& session) {
+  return {{"latency_ms", latency.median_ms},
+          {"latency_ms_low", latency.low_ms},
+          {"latency_ms_high", latency.high_ms},
+          {"latency_p95_ms", latency.p95_ms},
+          {"rounds_ms", latency.rounds_ms},
+          {"threads", options.threads},
+          {"batch", options.batch},
+          {"length", options.tokens},
+          {"engine", session.engine->Describe()},
+          {"model_sha256", session.card.sha256.at(kModelFile)}};
+}
+
+int RunBench(const Arguments& arguments, const CommandContext& context) {
+  const std::filesystem::path folder = arguments.positionals[0];
+  const MeasurementOptions options =
+      OptionsFor(arguments, ReadModelFolder(folder));
+  const ModelSession session =
+      OpenModelFolder(folder, {options.threads, options.batch, options.tokens});
+  const MeasuringPermit permit(MachineLockFolder());
+  const Latency latency =
+      MeasureLatency({session.model.get()}, session.card.shape.vocabulary,
+                     options, kInputSeed)
+          .at(0);
+  if (arguments.Has("json")) {
+    context.out << ToJson(latency, options, session).dump(2) << "\n";
+    return kExitDone;
+  }
+  Table table{{{"threads", true},
+               {"batch", true},
+               {"length", true},
+               {"p95_ms", true},
+               {"latency_ms, 95 % interval"}},
+              {}};
+  table.AddRow(
+      {std::to_string(options.threads), std::to_string(options.batch),
+       std::to_string(options.tokens), NumberText(latency.p95_ms),
+       MetricText({latency.median_ms, "", latency.low_ms, latency.high_ms})});
+  context.out << ToText(table);
+  const auto measured = session.card.metrics.find("latency_ms");
+  if (measured != session.card.metrics.end()) {
+    context.err << "The card says " << MetricText(measured->second) << " for "
+                << session.card.measurement.threads << " threads, batch "
+                << session.card.measurement.batch << ", length "
+                << session.card.measurement.tokens << ".\n";
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+Command BenchCommand() {
+  return {{"bench",
+           "latency of an exported model, by the search's protocol",
+           "DIR",
+           1,
+           1,
+           {{"threads", "N", "threads of the engine"},
+            {"batch", "N", "sequences in one inference"},
+            {"length", "N", "tokens in each sequence"},
+            {"json", "", "print JSON with every round"}},
+           "hone bench exported/gloss-12 --length 32"},
+          RunBench};
+}
+
+}  // namespace hone

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "experiments/command.h"
+
+namespace hone {
+
+// One function for each command of the program; docs/cli.md describes them.
+Command SearchCommand();
+Command PlanCommand();
+Command TrainCommand();
+Command TrialsCommand();
+Command ParetoCommand();
+Command ShowCommand();
+Command ExportCommand();
+Command EvalCommand();
+Command ClassifyCommand();
+Command BenchCommand();
+Command RerunCommand();
+Command DigestCommand();
+Command DoctorCommand();
+// Hidden: writes documents that are generated from the sources.
+Command DocsCommand();
+
+}  // namespace hone

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <sstream>
+
+#include "experiments/build_study.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
+#include "experiments/progress.h"
+#include "experiments/report.h"
+#include "experiments/study_files.h"
+
+namespace hone {
+namespace {
+
+// Measured on AVX-512 machines, f32, one thread: 17e9 at d 64, 30e9 at d 256.
+constexpr double kTrainingRate = 20e9;  // multiply-adds a second
+// One forward pass and a backward pass of twice its cost.
+constexpr double kPassesPerStep = 3;
+constexpr int kSamples = 64;
+// Loading, scoring the dev split and exporting, for each trial.
+constexpr double kOverheadSeconds = 2;
+
+// What a run would cost, from the cost model and the rates above.
+struct Estimate {
+  double mean_parameters = 0;
+  double teacher_seconds = 0;
+  double trials_seconds = 0;
+  double disk_bytes = 0;
+};
+
+double StepsSeconds(double multiply_adds, const TrainingOptions& training) {
+  return multiply_adds * kPassesPerStep * static_cast<double>(training.steps) /
+         kTrainingRate;
+}
+
+Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
+                     int workers) {
+  Estimate estimate;
+  Rng rng(static_cast<std::uint64_t>(spec.study.seed), 0, "plan");
+  double seconds = 0;
+  double bytes = 0;
+  for (int i = 0; i < kSamples; ++i) {
+    const Cost cost = CostOf(workbench.space().Sample(rng), workbench.task(),
+                             spec.training.batch_size, spec.measurement.tokens);
+    estimate.mean_parameters += static_cast<double>(cost.parameters) / kSamples;
+    seconds +=
+        StepsSeconds(static_cast<double>(cost.multiply_adds), spec.training) /
+        kSamples;
+    // The student in f32, and its quantized form twice (weights, model).
+    bytes += static_cast<double>(4 * cost.parameters + 2 * cost.weight_bytes) /
+             kSamples;
+  }
+  if (ParseFidelity(spec.search.fidelity) == Fidelity::kCost) return estimate;
+  const Cost teacher =
+      CostOf(TeacherArchitecture(spec.teacher), workbench.task(),
+             spec.teacher_training.batch_size, spec.measurement.tokens);
+  if (spec.teacher.checkpoint.empty()) {
+    estimate.teacher_seconds = StepsSeconds(
+        static_cast<double>(teacher.multiply_adds), spec.teacher_training);
+  }
+  const auto trials = static_cast<double>(spec.search.trials);
+  const double timing = spec.measurement.engine == "simulated"
+                            ? 0
+                            : static_cast<double>(spec.measurement.rounds) *
+                                  spec.measurement.round_milliseconds / 1000;
+  estimate.trials_seconds =
+      trials * ((seconds + kOverheadSeconds) / workers + timing);
+  estimate.disk_bytes =
+      trials * bytes + 4 * static_cast<double>(teacher.parameters);
+  return estimate;
+}
+
+std::string Joined(const std::vector<std::string>& texts) {
+  std::string joined;
+  for (const std::string& text : texts) {
+    joined += (joined.empty() ? "" : "; ") + text;
+  }
+  return joined.empty() ? "none" : joined;
+}
+
+std::string BytesText(double bytes) {
+  return bytes < 1e6 ? NumberText(bytes / 1e3) + " kB"
+                     : NumberText(bytes / 1e6) + " MB";
+}
+
+Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
+                const Estimate& estimate, int workers) {
+  Table table{{{"plan"}, {""}}, {}};
+  const bool trains = ParseFidelity(spec.search.fidelity) != Fidelity::kCost;
+  table.AddRow({"study", DefaultStudyPath(spec).string()});
+  table.AddRow({"trials", std::to_string(spec.search.trials) + " by " +
+                              spec.search.algorithm + ", fidelity " +
+                              spec.search.fidelity});
+  table.AddRow({"space", NumberText(workbench.space().Size()) +
+                             " architectures, before constraints"});
+  table.AddRow({"space constraints", Joined(spec.space.constraints)});
+  table.AddRow(
+      {"mean parameters", NumberText(std::floor(estimate.mean_parameters))});
+  table.AddRow({"objectives", Joined(spec.study.objectives)});
+  table.AddRow({"study constraints", Joined(spec.study.constraints)});
+  if (trains) {
+    const bool given = !spec.teacher.checkpoint.empty();
+    table.AddRow(
+        {"teacher",
+         ShortText(TeacherArchitecture(spec.teacher)) + ", " +
+             (given ? "from " + spec.teacher.checkpoint
+                    : std::to_string(spec.teacher_training.steps) + " steps, " +
+                          DurationText(estimate.teacher_seconds))});
+    table.AddRow({"each student",
+                  std::to_string(spec.training.steps) + " steps of " +
+                      std::to_string(spec.training.batch_size) + " texts"});
+    table.AddRow({"time", DurationText(estimate.teacher_seconds +
+                                       estimate.trials_seconds) +
+                              " with " + std::to_string(workers) +
+                              " workers, at 20e9 multiply-adds a second; "
+                              "within a factor of 3"});
+    table.AddRow({"disk", BytesText(estimate.disk_bytes) + " of files"});
+  } else {
+    table.AddRow({"time", "seconds: nothing is trained"});
+    table.AddRow({"disk", "the study file alone"});
+  }
+  table.AddRow({"spec hash", SpecHash(spec)});
+  return table;
+}
+
+int RunPlan(const Arguments& arguments, const CommandContext& context) {
+  const SearchSpec spec =
+      ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
+  const int workers =
+      static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
+  const Workbench workbench(spec, ArtifactsPath(DefaultStudyPath(spec)),
+                            workers, {}, &context.cancelled);
+  const Estimate estimate = EstimateRun(spec, workbench, workers);
+  if (arguments.Has("json")) {
+    PrintJson({{"spec", SpecToJson(spec)},
+               {"spec_hash", SpecHash(spec)},
+               {"space_size", workbench.space().Size()},
+               {"mean_parameters", estimate.mean_parameters},
+               {"teacher_seconds", estimate.teacher_seconds},
+               {"trials_seconds", estimate.trials_seconds},
+               {"disk_bytes", estimate.disk_bytes}},
+              context);
+    return kExitDone;
+  }
+  context.out << ToText(PlanTable(spec, workbench, estimate, workers));
+  if (arguments.Has("spec")) {
+    context.out << "\n" << SpecToJson(spec).dump(2) << "\n";
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+Command PlanCommand() {
+  return {{"plan",
+           "what a search would do and cost; writes nothing",
+           "SPEC",
+           1,
+           1,
+           {{"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"workers", "N", "trials side by side"},
+            {"spec", "", "print every field of the resolved spec as well"},
+            {"json", "", "print JSON, with the resolved spec"}},
+           "hone plan experiments/specs/gloss.toml"},
+          RunPlan};
+}
+
+}  // namespace hone

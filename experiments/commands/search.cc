@@ -1,0 +1,169 @@
+#include "experiments/build_study.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
+#include "experiments/progress.h"
+#include "experiments/report.h"
+#include "experiments/search_spec.h"
+#include "experiments/study_files.h"
+#include "experiments/study_view.h"
+#include "search/sqlite_trial_store.h"
+#include "search/study.h"
+#include "space/base/error.h"
+#include "space/base/file.h"
+
+namespace hone {
+namespace {
+
+StudyInfo InfoOf(const SearchSpec& spec) {
+  StudyInfo info;
+  info.name = spec.study.name;
+  info.spec = SpecToJson(spec);
+  info.spec_hash = SpecHash(spec);
+  info.seed = static_cast<std::uint64_t>(spec.study.seed);
+  for (const std::string& text : spec.study.objectives) {
+    info.objectives.push_back(ParseObjective(text));
+  }
+  for (const std::string& text : spec.study.constraints) {
+    info.constraints.push_back(ParseConstraint(text));
+  }
+  info.program_version = ProgramVersion();
+  return info;
+}
+
+// A study goes on only with the spec that it began with.
+void CheckSameSpec(const StudyInfo& stored, const StudyInfo& given,
+                   const std::filesystem::path& path) {
+  if (stored.spec_hash == given.spec_hash) return;
+  std::string message =
+      path.string() + ": the study was begun with another spec:";
+  for (const std::string& line : SpecDifferences(stored.spec, given.spec)) {
+    message += "\n  " + line;
+  }
+  throw Error(ErrorCode::kUsage,
+              message +
+                  "\nUndo the changes, or begin another study with --study "
+                  "FILE. More trials and other workers are always allowed.");
+}
+
+// The command that goes on with this search.
+std::string ResumeCommand(const Arguments& arguments) {
+  std::string command = "hone search " + arguments.positionals[0];
+  for (const char* name : {"study", "workers", "set"}) {
+    for (const std::string& value : arguments.All(name)) {
+      command += std::string(" --") + name + " ";
+      command += value.find_first_of(" \"'[]") == std::string::npos
+                     ? value
+                     : "'" + value + "'";
+    }
+  }
+  return command;
+}
+
+void PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
+              const CommandContext& context) {
+  const StudyView study = ReadStudy(path);
+  const std::string digest = StudyDigest(study.info.spec_hash, study.trials);
+  if (arguments.Has("json")) {
+    PrintJson({{"study", path.string()},
+               {"trials", study.trials.size()},
+               {"digest", digest},
+               {"front", TrialsToJson(study.front)}},
+              context);
+    return;
+  }
+  if (!study.front.empty()) {
+    context.out << ToText(
+                       SummaryTable(study.front, study.info.objectives, true))
+                << "\n"
+                << FrontPlot(study.trials, study.front, study.info.objectives)
+                << "\n";
+  }
+  context.out << study.trials.size() << " trials, " << study.front.size()
+              << " on the front\ndigest " << digest << "\n";
+  if (study.front.empty()) return;
+  const std::string one = std::to_string(study.front.front().number);
+  context.err << "\nNext:\n  hone show " << path.string() << " " << one
+              << "\n  hone trials " << path.string()
+              << " --where \"latency_ms < 1\"\n  hone export " << path.string()
+              << " " << one << " --out exported/" << study.info.name << "-"
+              << one << "\n";
+}
+
+// The study's row: made, or checked and brought up to date.
+void BeginStudy(TrialStore& store, const StudyInfo& given,
+                const std::filesystem::path& path) {
+  const std::optional<StudyInfo> stored = store.LoadStudy();
+  if (!stored) {
+    store.CreateStudy(given);
+    return;
+  }
+  CheckSameSpec(*stored, given, path);
+  if (stored->spec != given.spec) store.UpdateSpec(given.spec);
+}
+
+// Runs the study to its end. Returns how many of its trials failed.
+std::int64_t RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
+                      int workers, const CommandContext& context) {
+  ProgressReporter progress(context.err, context.err_is_terminal);
+  Workbench workbench(
+      spec, ArtifactsPath(path), workers,
+      [&](const std::string& phase, double done, double total) {
+        progress.OnPhase(phase, done, total);
+      },
+      &context.cancelled);
+  SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
+  BeginStudy(store, InfoOf(spec), path);
+  const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
+  Study study(*algorithm, workbench.evaluator(), store, spec.search);
+  std::int64_t failed = 0;
+  study.set_cancelled(&context.cancelled);
+  study.set_on_trial([&](const Trial& trial, bool) {
+    failed += trial.state() == TrialState::kFailed;
+    progress.OnTrials(trial.number + 1, spec.search.trials);
+  });
+  study.Run();
+  return failed;
+}
+
+int RunSearch(const Arguments& arguments, const CommandContext& context) {
+  const SearchSpec spec =
+      ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
+  const std::filesystem::path path =
+      arguments.Text("study", DefaultStudyPath(spec).string());
+  const auto workers =
+      static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
+  MakeParentFolder(path);
+  const FileLock lock =
+      FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
+  std::int64_t failed = 0;
+  try {
+    failed = RunStudy(spec, path, workers, context);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled) {
+      context.err << "hone: interrupted; finished trials are kept. Go on "
+                     "with\n  "
+                  << ResumeCommand(arguments) << "\n";
+    }
+    throw;
+  }
+  PrintEnd(path, arguments, context);
+  return failed > 0 ? kExitSomeFailed : kExitDone;
+}
+
+}  // namespace
+
+Command SearchCommand() {
+  return {{"search",
+           "start a search, or go on with one",
+           "SPEC",
+           1,
+           1,
+           {{"study", "FILE", "the study's file; studies/NAME.db by default"},
+            {"workers", "N", "students that train side by side; one per core"},
+            {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"json", "", "print the result as JSON"}},
+           "hone search experiments/specs/gloss-quick.toml"},
+          RunSearch};
+}
+
+}  // namespace hone

@@ -1,0 +1,80 @@
+#include "experiments/build_study.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
+#include "experiments/progress.h"
+#include "experiments/report.h"
+#include "experiments/study_files.h"
+#include "space/base/error.h"
+#include "space/base/file.h"
+
+namespace hone {
+namespace {
+
+constexpr std::uintmax_t kMaxArchitectureBytes = std::uintmax_t{1} << 20;
+
+// An architecture, or a JSON object that has one under "architecture", such as
+// a card or the output of `hone show --json`.
+Architecture ReadArchitecture(const std::filesystem::path& path) {
+  const std::string where = path.string();
+  const Json json = ParseJson(ReadFile(path, kMaxArchitectureBytes), where);
+  const bool wrapped = json.is_object() && json.contains("architecture");
+  return ArchitectureFromJson(wrapped ? json["architecture"] : json, where);
+}
+
+Trial TrainOne(const SearchSpec& spec, const Architecture& architecture,
+               const CommandContext& context) {
+  ProgressReporter progress(context.err, context.err_is_terminal);
+  const std::filesystem::path artifacts = ArtifactsPath(DefaultStudyPath(spec));
+  Workbench workbench(
+      spec, artifacts, 1,
+      [&](const std::string& phase, double done, double total) {
+        progress.OnPhase(phase, done, total);
+      },
+      &context.cancelled);
+  Trial trial;
+  trial.architecture = architecture;
+  trial.seed =
+      TrainingSeed(static_cast<std::uint64_t>(spec.study.seed), architecture);
+  trial.fidelity = ParseFidelity(spec.search.fidelity);
+  trial.origin = "given";
+  trial.outcome = workbench.evaluator()
+                      .Evaluate({{trial.number, trial.architecture, trial.seed,
+                                  trial.fidelity}})
+                      .at(0);
+  return trial;
+}
+
+int RunTrain(const Arguments& arguments, const CommandContext& context) {
+  const SearchSpec spec =
+      ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
+  if (!arguments.Has("architecture")) {
+    throw Error(ErrorCode::kUsage,
+                "hone train: needs --architecture FILE, such as a card.json or "
+                "the output of 'hone show STUDY N --json'");
+  }
+  const Trial trial = TrainOne(
+      spec, ReadArchitecture(arguments.Text("architecture", "")), context);
+  if (arguments.Has("json")) {
+    PrintJson(TrialToJson(trial), context);
+  } else {
+    context.out << OutcomePage(trial);
+  }
+  return trial.state() == TrialState::kComplete ? kExitDone : kExitSomeFailed;
+}
+
+}  // namespace
+
+Command TrainCommand() {
+  return {{"train",
+           "train, export and measure one architecture",
+           "SPEC",
+           1,
+           1,
+           {{"architecture", "FILE", "JSON of an architecture, or a card.json"},
+            {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"json", "", "print JSON"}},
+           "hone train experiments/specs/gloss.toml --architecture a.json"},
+          RunTrain};
+}
+
+}  // namespace hone

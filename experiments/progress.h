@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <ostream>
+#include <string>
+
+namespace hone {
+
+// Tells a person how a search goes: one line that is rewritten on a terminal,
+// a plain line now and then elsewhere. Safe to call from any thread.
+class ProgressReporter {
+ public:
+  ProgressReporter(std::ostream& out, bool terminal);
+  // Ends the rewritten line.
+  ~ProgressReporter();
+
+  // What the running batch is at: as an evaluator's ProgressCallback.
+  void OnPhase(const std::string& phase, double done, double total);
+  // `done` of `total` trials of the study are finished.
+  void OnTrials(std::int64_t done, std::int64_t total);
+  // Clears the rewritten line, so that other text can be written.
+  void Clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string Line() const;
+  std::string Estimate() const;
+  void Draw(bool always);
+
+  std::mutex mutex_;
+  std::ostream& out_;
+  const bool terminal_;
+  const Clock::time_point start_;
+  Clock::time_point last_draw_;
+  std::int64_t first_ = -1;  // trials that were there at the start
+  std::int64_t done_ = 0;
+  std::int64_t total_ = 0;
+  std::int64_t next_plain_ = 0;
+  std::string phase_;
+  double phase_share_ = 0;
+  std::size_t drawn_ = 0;
+};
+
+// "about 4 min", "about 30 s".
+std::string DurationText(double seconds);
+
+}  // namespace hone

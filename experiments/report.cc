@@ -1,0 +1,215 @@
+#include "experiments/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <sstream>
+
+#include "experiments/metric_names.h"
+#include "experiments/model_card.h"
+
+namespace hone {
+namespace {
+
+const Measurement* MeasurementOf(const Trial& trial) {
+  return std::get_if<Measurement>(&trial.outcome);
+}
+
+const Metric* FindMetric(const Trial& trial, const std::string& name) {
+  const Measurement* measurement = MeasurementOf(trial);
+  if (!measurement) return nullptr;
+  const auto found = measurement->metrics.find(name);
+  return found == measurement->metrics.end() ? nullptr : &found->second;
+}
+
+// Reads back as the same double.
+std::string ExactText(double value) { return Json(value).dump(); }
+
+std::string IntervalText(const Metric& metric) {
+  if (!metric.low || !metric.high) return {};
+  return " [" + NumberText(*metric.low) + ", " + NumberText(*metric.high) + "]";
+}
+
+std::string FailureText(const Trial& trial) {
+  const auto& failure = std::get<Failure>(trial.outcome);
+  return failure.code + ": " + failure.reason;
+}
+
+bool HasInterval(const std::vector<Trial>& trials, const std::string& name) {
+  return std::any_of(trials.begin(), trials.end(), [&](const Trial& trial) {
+    const Metric* metric = FindMetric(trial, name);
+    return metric && metric->low && metric->high;
+  });
+}
+
+}  // namespace
+
+std::string NumberText(double value) {
+  std::ostringstream out;
+  if (value == std::floor(value) && std::abs(value) < 1e15) {
+    out << static_cast<std::int64_t>(value);
+  } else {
+    out.precision(4);
+    out << value;
+  }
+  return out.str();
+}
+
+std::string MetricText(const Metric& metric) {
+  return NumberText(metric.value) +
+         (metric.unit == "1" || metric.unit.empty() ? "" : " " + metric.unit) +
+         IntervalText(metric);
+}
+
+std::vector<std::string> MetricsIn(const std::vector<Trial>& trials) {
+  std::set<std::string> present;
+  for (const Trial& trial : trials) {
+    if (const Measurement* measurement = MeasurementOf(trial)) {
+      for (const auto& [name, metric] : measurement->metrics) {
+        present.insert(name);
+      }
+    }
+  }
+  std::vector<std::string> names;
+  for (const std::string& name : MetricNames()) {
+    if (present.erase(name) > 0) names.push_back(name);
+  }
+  names.insert(names.end(), present.begin(), present.end());
+  return names;
+}
+
+Table SummaryTable(const std::vector<Trial>& trials,
+                   const std::vector<Objective>& objectives,
+                   bool with_intervals) {
+  Table table;
+  table.columns = {{"trial", true}};
+  for (const Objective& objective : objectives) {
+    table.columns.push_back({objective.metric, !with_intervals});
+  }
+  table.columns.push_back({"architecture", false});
+  for (const Trial& trial : trials) {
+    std::vector<std::string> cells = {std::to_string(trial.number)};
+    for (const Objective& objective : objectives) {
+      const Metric* metric = FindMetric(trial, objective.metric);
+      cells.push_back(!metric ? "-"
+                      : with_intervals
+                          ? NumberText(metric->value) + IntervalText(*metric)
+                          : NumberText(metric->value));
+    }
+    cells.push_back(trial.state() == TrialState::kFailed
+                        ? "failed, " + FailureText(trial)
+                        : ShortText(trial.architecture));
+    table.AddRow(std::move(cells));
+  }
+  return table;
+}
+
+Table FullTable(const std::vector<Trial>& trials) {
+  const std::vector<std::string> metrics = MetricsIn(trials);
+  Table table;
+  table.columns = {{"number"}, {"state"}, {"fidelity"}, {"origin"}};
+  for (const std::string& name : metrics) {
+    table.columns.push_back({name});
+    if (!HasInterval(trials, name)) continue;
+    table.columns.push_back({name + "_low"});
+    table.columns.push_back({name + "_high"});
+  }
+  for (const char* name : {"architecture", "seed", "finished_at", "failure"}) {
+    table.columns.push_back({name});
+  }
+  for (const Trial& trial : trials) {
+    std::vector<std::string> cells = {
+        std::to_string(trial.number), std::string(Name(trial.state())),
+        std::string(Name(trial.fidelity)), trial.origin};
+    for (const std::string& name : metrics) {
+      const Metric* metric = FindMetric(trial, name);
+      cells.push_back(metric ? ExactText(metric->value) : "");
+      if (!HasInterval(trials, name)) continue;
+      cells.push_back(metric && metric->low ? ExactText(*metric->low) : "");
+      cells.push_back(metric && metric->high ? ExactText(*metric->high) : "");
+    }
+    cells.push_back(ShortText(trial.architecture));
+    cells.push_back(std::to_string(trial.seed));
+    cells.push_back(trial.finished_at);
+    cells.push_back(trial.state() == TrialState::kFailed ? FailureText(trial)
+                                                         : "");
+    table.AddRow(std::move(cells));
+  }
+  return table;
+}
+
+Json TrialToJson(const Trial& trial) {
+  Json json = {{"number", trial.number},
+               {"state", Name(trial.state())},
+               {"fidelity", Name(trial.fidelity)},
+               {"origin", trial.origin},
+               // Text, because readers of JSON may lose digits above 2^53.
+               {"seed", std::to_string(trial.seed)},
+               {"architecture", ToJson(trial.architecture)},
+               {"architecture_text", ShortText(trial.architecture)},
+               {"architecture_hash", ArchitectureHash(trial.architecture)},
+               {"digest", TrialDigest(trial)},
+               {"finished_at", trial.finished_at}};
+  if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
+    json["failure"] = {{"code", failure->code}, {"reason", failure->reason}};
+    return json;
+  }
+  const Measurement& measurement = *MeasurementOf(trial);
+  json["metrics"] = ToJson(measurement.metrics);
+  json["latency_rounds_ms"] = measurement.latency_rounds_ms;
+  json["environment"] = measurement.environment;
+  json["kernels"] = Json::array();
+  for (const KernelCount& kernel : measurement.kernels) {
+    json["kernels"].push_back({{"layer", kernel.layer},
+                               {"primitive", kernel.primitive},
+                               {"precision", kernel.precision},
+                               {"count", kernel.count}});
+  }
+  json["artifacts"] = Json::array();
+  for (const Artifact& artifact : measurement.artifacts) {
+    json["artifacts"].push_back({{"role", artifact.role},
+                                 {"path", artifact.path},
+                                 {"sha256", artifact.sha256},
+                                 {"bytes", artifact.bytes}});
+  }
+  return json;
+}
+
+Json TrialsToJson(const std::vector<Trial>& trials) {
+  Json json = Json::array();
+  for (const Trial& trial : trials) json.push_back(TrialToJson(trial));
+  return json;
+}
+
+std::vector<Dominator> DominatorsOf(const Trial& trial,
+                                    const std::vector<Trial>& front,
+                                    const StudyInfo& study) {
+  std::vector<Dominator> dominators;
+  const std::vector<double> own = MinimizedValues(trial, study.objectives);
+  if (own.empty()) return dominators;
+  for (const Trial& other : front) {
+    const auto values = MinimizedValues(other, study.objectives);
+    Dominator dominator{other.number, {}};
+    bool nowhere_worse = true;
+    bool somewhere_better = false;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      nowhere_worse = nowhere_worse && values[i] <= own[i];
+      somewhere_better = somewhere_better || values[i] < own[i];
+      dominator.by.emplace_back(study.objectives[i].metric, own[i] - values[i]);
+    }
+    if (nowhere_worse && somewhere_better) dominators.push_back(dominator);
+  }
+  return dominators;
+}
+
+Json DominatorsToJson(const std::vector<Dominator>& dominators) {
+  Json json = Json::array();
+  for (const Dominator& dominator : dominators) {
+    Json by = Json::object();
+    for (const auto& [metric, amount] : dominator.by) by[metric] = amount;
+    json.push_back({{"trial", dominator.number}, {"by", by}});
+  }
+  return json;
+}
+
+}  // namespace hone

@@ -1,0 +1,185 @@
+#include <algorithm>
+#include <functional>
+
+#include "experiments/metric_names.h"
+#include "experiments/spec_reader.h"
+#include "search/objective.h"
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+class SpecChecker {
+ public:
+  explicit SpecChecker(const LocatedSpec& located)
+      : located_(located), spec_(located.spec) {}
+
+  void Run() const {
+    CheckName();
+    CheckObjectives();
+    CheckConstraints();
+    CheckHeads();
+    CheckSpace();
+    CheckTask();
+    CheckTeacher();
+    CheckMeasurement();
+  }
+
+ private:
+  // The place of `path`, else of the list it is an element of, else the file.
+  std::string Where(const std::string& path) const {
+    const auto found = located_.where.find(path);
+    if (found != located_.where.end()) return found->second;
+    const std::size_t bracket = path.rfind('[');
+    return bracket == std::string::npos ? located_.source
+                                        : Where(path.substr(0, bracket));
+  }
+
+  [[noreturn]] void Refuse(const std::string& path,
+                           const std::string& what) const {
+    throw Error(ErrorCode::kUsage, Where(path) + ": " + path + ": " + what);
+  }
+
+  // Runs a parser of an owner's words and adds the place to what it says.
+  template <typename Function>
+  auto Located(const std::string& path, Function function) const {
+    try {
+      return function();
+    } catch (const Error& error) {
+      Refuse(path, error.what());
+    }
+  }
+
+  void CheckName() const {
+    const std::string& name = spec_.study.name;
+    const bool legal =
+        !name.empty() && name.size() <= 100 && name[0] != '.' &&
+        name[0] != '-' &&
+        name.find_first_not_of(
+            "abcdefghijklmnopqrstuvwxyz"
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == std::string::npos;
+    if (!legal) {
+      Refuse("study.name", "'" + name +
+                               "' cannot name a file; use letters, digits, "
+                               "'.', '_' and '-', such as my-study");
+    }
+  }
+
+  void CheckMetric(const std::string& path, const std::string& metric) const {
+    const std::vector<std::string>& names = MetricNames();
+    if (std::find(names.begin(), names.end(), metric) == names.end()) {
+      Refuse(path,
+             "unknown metric '" + metric + "'" + DidYouMean(metric, names));
+    }
+  }
+
+  void CheckObjectives() const {
+    const std::vector<std::string>& texts = spec_.study.objectives;
+    if (texts.empty()) {
+      Refuse("study.objectives",
+             "at least one is needed, such as \"maximize accuracy\"");
+    }
+    std::vector<std::string> seen;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const std::string path = "study.objectives[" + std::to_string(i) + "]";
+      const Objective objective =
+          Located(path, [&] { return ParseObjective(texts[i]); });
+      CheckMetric(path, objective.metric);
+      if (std::find(seen.begin(), seen.end(), objective.metric) != seen.end()) {
+        Refuse(path, objective.metric + " is an objective already");
+      }
+      seen.push_back(objective.metric);
+    }
+  }
+
+  void CheckConstraints() const {
+    const std::vector<std::string>& texts = spec_.study.constraints;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const std::string path = "study.constraints[" + std::to_string(i) + "]";
+      const Constraint constraint =
+          Located(path, [&] { return ParseConstraint(texts[i]); });
+      CheckMetric(path, constraint.metric);
+    }
+  }
+
+  // Says which heads would do, which SearchSpace does not.
+  void CheckHeads() const {
+    const SearchSpaceOptions& space = spec_.space;
+    if (space.d_model.size() != 1) return;
+    const std::int64_t d_model = space.d_model[0];
+    for (std::size_t i = 0; i < space.heads.size(); ++i) {
+      if (d_model % space.heads[i] == 0) continue;
+      Refuse("space.heads[" + std::to_string(i) + "]",
+             DoesNotDivide(space.heads[i], d_model));
+    }
+  }
+
+  static std::string DoesNotDivide(std::int64_t heads, std::int64_t d_model) {
+    std::vector<std::int64_t> divisors;
+    for (std::int64_t divisor = 1; divisor <= 8; ++divisor) {
+      if (d_model % divisor == 0) divisors.push_back(divisor);
+    }
+    std::string use;
+    for (std::size_t i = 0; i < divisors.size(); ++i) {
+      if (i > 0) use += i + 1 == divisors.size() ? " or " : ", ";
+      use += std::to_string(divisors[i]);
+    }
+    return std::to_string(heads) + " does not divide d_model " +
+           std::to_string(d_model) + "; use " + use;
+  }
+
+  // SearchSpace begins its messages with the path of the field.
+  void CheckSpace() const {
+    try {
+      SearchSpace(spec_.space, TaskShape{});
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      throw Error(
+          ErrorCode::kUsage,
+          Where(message.substr(0, message.find(": "))) + ": " + message);
+    }
+  }
+
+  void CheckTask() const {
+    if (spec_.task.kind != "text-classification") return;
+    for (const auto& [key, file] : {std::pair{"task.train", spec_.task.train},
+                                    std::pair{"task.dev", spec_.task.dev}}) {
+      if (file.empty()) {
+        Refuse(key,
+               "a .tsv, .csv or .jsonl file is needed when task.kind is "
+               "\"text-classification\"");
+      }
+    }
+  }
+
+  void CheckTeacher() const {
+    if (spec_.teacher.d_model % spec_.teacher.heads != 0) {
+      Refuse("teacher.heads",
+             DoesNotDivide(spec_.teacher.heads, spec_.teacher.d_model));
+    }
+  }
+
+  void CheckMeasurement() const {
+    if (spec_.measurement.tokens > spec_.task.max_tokens) {
+      Refuse("measurement.tokens",
+             std::to_string(spec_.measurement.tokens) +
+                 " is more than task.max_tokens " +
+                 std::to_string(spec_.task.max_tokens) +
+                 ", the longest text that a network takes");
+    }
+    const std::int64_t block = spec_.quantization.w4_block;
+    if ((block & (block - 1)) != 0) {
+      Refuse("quantization.w4_block",
+             std::to_string(block) + " is no power of two; use 32, 64 or 128");
+    }
+  }
+
+  const LocatedSpec& located_;
+  const SearchSpec& spec_;
+};
+
+}  // namespace
+
+void CheckSpec(const LocatedSpec& located) { SpecChecker(located).Run(); }
+
+}  // namespace hone

@@ -1,0 +1,47 @@
+#include "experiments/study_files.h"
+
+#include <algorithm>
+
+#include <sched.h>
+
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+void MakeFolder(const std::filesystem::path& folder) {
+  std::error_code status;
+  std::filesystem::create_directories(folder, status);
+  if (status) {
+    throw Error(
+        ErrorCode::kResource,
+        folder.string() + ": the folder cannot be made: " + status.message());
+  }
+}
+
+}  // namespace
+
+std::filesystem::path DefaultStudyPath(const SearchSpec& spec) {
+  return std::filesystem::path("studies") / (spec.study.name + ".db");
+}
+
+std::filesystem::path LockPath(const std::filesystem::path& study) {
+  return study.string() + ".lock";
+}
+
+std::filesystem::path ArtifactsPath(const std::filesystem::path& study) {
+  std::filesystem::path path = study;
+  return path.replace_extension(".artifacts");
+}
+
+int DefaultWorkers() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return std::max(1, CPU_COUNT(&cores));
+}
+
+void MakeParentFolder(const std::filesystem::path& file) {
+  if (file.has_parent_path()) MakeFolder(file.parent_path());
+}
+
+}  // namespace hone

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "experiments/search_spec.h"
+
+namespace hone {
+
+// What belongs to a study file: STUDY.lock beside it, held exclusively by the
+// one search that writes, and the folder that stages file their results in
+// ("gloss.artifacts" for "gloss.db").
+std::filesystem::path DefaultStudyPath(const SearchSpec& spec);
+std::filesystem::path LockPath(const std::filesystem::path& study);
+std::filesystem::path ArtifactsPath(const std::filesystem::path& study);
+
+// One for each core that this process may use.
+int DefaultWorkers();
+
+// Makes the folder that `file` is to stand in. Throws Error{kResource}.
+void MakeParentFolder(const std::filesystem::path& file);
+
+}  // namespace hone

@@ -1,0 +1,136 @@
+#include "experiments/table.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+constexpr std::size_t kWidth = 80;
+constexpr std::size_t kNarrowest = 20;
+constexpr std::size_t kGap = 2;
+
+bool IsNumber(const std::string& cell) {
+  char* end = nullptr;
+  std::strtod(cell.c_str(), &end);
+  return end == cell.c_str() + cell.size();
+}
+
+std::vector<std::string> Wrap(const std::string& text, std::size_t width) {
+  std::vector<std::string> lines;
+  std::string rest = text;
+  while (rest.size() > width) {
+    std::size_t cut = rest.rfind(' ', width);
+    if (cut == std::string::npos || cut == 0) cut = width;
+    lines.push_back(rest.substr(0, cut));
+    rest.erase(0, rest[cut] == ' ' ? cut + 1 : cut);
+  }
+  lines.push_back(rest);
+  return lines;
+}
+
+std::string Pad(const std::string& text, std::size_t width, bool right) {
+  const std::string blanks(width - std::min(width, text.size()), ' ');
+  return right ? blanks + text : text + blanks;
+}
+
+std::vector<std::size_t> Widths(
+    const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows[0].size(), 0);
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::size_t used = 0;
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i) used += widths[i] + kGap;
+  const std::size_t left =
+      used + kNarrowest < kWidth ? kWidth - used : kNarrowest;
+  widths.back() = std::min(widths.back(), left);
+  return widths;
+}
+
+std::string CsvCell(const std::string& cell) {
+  std::string text = cell;
+  const bool formula =
+      !text.empty() &&
+      std::string("=+-@\t\r").find(text[0]) != std::string::npos &&
+      !IsNumber(text);
+  if (formula) text.insert(0, "'");
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c;
+    if (c == '"') quoted += c;
+  }
+  return quoted + '"';
+}
+
+}  // namespace
+
+void Table::AddRow(std::vector<std::string> cells) {
+  HONE_CHECK_EQ(cells.size(), columns.size());
+  rows.push_back(std::move(cells));
+}
+
+std::string Printable(const std::string& text) {
+  std::string clean;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto code = static_cast<unsigned char>(text[i]);
+    const bool c1 = code == 0xc2 && i + 1 < text.size() &&
+                    static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (c1) {
+      ++i;
+    } else if (code >= 0x20 && code != 0x7f) {
+      clean += text[i];
+    }
+  }
+  return clean;
+}
+
+std::string ToText(const Table& table) {
+  std::vector<std::vector<std::string>> rows(1);
+  for (const Table::Column& column : table.columns) {
+    rows[0].push_back(column.title);
+  }
+  for (const auto& row : table.rows) {
+    rows.emplace_back();
+    for (const std::string& cell : row) rows.back().push_back(Printable(cell));
+  }
+  const std::vector<std::size_t> widths = Widths(rows);
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) {
+      line += Pad(row[i], widths[i], table.columns[i].right) +
+              std::string(kGap, ' ');
+    }
+    const std::string indent(line.size(), ' ');
+    for (const std::string& part : Wrap(row.back(), widths.back())) {
+      line += Pad(part, widths.back(), table.columns.back().right);
+      line.erase(line.find_last_not_of(' ') + 1);
+      out += line + "\n";
+      line = indent;
+    }
+  }
+  return out;
+}
+
+std::string ToCsv(const Table& table) {
+  std::string out;
+  const auto add = [&out](const auto& cells, auto text_of) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      out += (i > 0 ? "," : "") + CsvCell(text_of(cells[i]));
+    }
+    out += "\r\n";
+  };
+  add(table.columns, [](const Table::Column& column) { return column.title; });
+  for (const auto& row : table.rows) {
+    add(row, [](const std::string& cell) { return cell; });
+  }
+  return out;
+}
+
+}  // namespace hone

@@ -1,0 +1,68 @@
+#include "search/objective.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+double MetricOf(const Trial& trial, const std::string& name) {
+  const auto& metrics = std::get<Measurement>(trial.outcome).metrics;
+  const auto found = metrics.find(name);
+  if (found != metrics.end()) return found->second.value;
+  std::vector<std::string> names;
+  for (const auto& [known, metric] : metrics) names.push_back(known);
+  throw Error(ErrorCode::kUsage, "trial " + std::to_string(trial.number) +
+                                     " has no metric '" + name + "'" +
+                                     DidYouMean(name, names));
+}
+
+}  // namespace
+
+std::string_view Name(Direction direction) {
+  return direction == Direction::kMinimize ? "minimize" : "maximize";
+}
+
+Objective ParseObjective(const std::string& text) {
+  std::istringstream in(text);
+  std::string word, metric, rest;
+  in >> word >> metric;
+  if ((word != "minimize" && word != "maximize") || metric.empty() ||
+      in >> rest) {
+    throw Error(ErrorCode::kUsage, "'" + text +
+                                       "' is no objective; write \"maximize "
+                                       "METRIC\" or \"minimize METRIC\"");
+  }
+  return {metric,
+          word == "minimize" ? Direction::kMinimize : Direction::kMaximize};
+}
+
+std::vector<double> MinimizedValues(const Trial& trial,
+                                    const std::vector<Objective>& objectives) {
+  std::vector<double> values;
+  if (trial.state() != TrialState::kComplete) return values;
+  for (const Objective& objective : objectives) {
+    const double value = MetricOf(trial, objective.metric);
+    values.push_back(objective.direction == Direction::kMinimize ? value
+                                                                 : -value);
+  }
+  return values;
+}
+
+double Violation(const Trial& trial,
+                 const std::vector<Constraint>& constraints) {
+  if (trial.state() != TrialState::kComplete) return 0;
+  double violation = 0;
+  for (const Constraint& constraint : constraints) {
+    const double value = MetricOf(trial, constraint.metric);
+    if (Holds(constraint, value)) continue;
+    violation += std::abs(value - constraint.bound) /
+                 std::max(std::abs(constraint.bound), 1e-12);
+  }
+  return violation;
+}
+
+}  // namespace hone

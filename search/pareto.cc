@@ -1,0 +1,146 @@
+#include "search/pareto.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+std::vector<Point> Front(const std::vector<Point>& points) {
+  std::vector<Point> front;
+  for (const std::size_t index : ParetoFront(points)) {
+    front.push_back(points[index]);
+  }
+  return front;
+}
+
+// Slices along the last coordinate; below a slice lie the points at or under
+// it, with one coordinate less.
+double Slice(std::vector<Point> points, Point reference) {
+  if (points.empty()) return 0;
+  if (reference.size() == 1) {
+    double lowest = reference[0];
+    for (const Point& point : points) lowest = std::min(lowest, point[0]);
+    return reference[0] - lowest;
+  }
+  points = Front(points);
+  std::sort(points.begin(), points.end(),
+            [](const Point& a, const Point& b) { return a.back() < b.back(); });
+  const double top = reference.back();
+  reference.pop_back();
+  double volume = 0;
+  std::vector<Point> below;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double next = i + 1 < points.size() ? points[i + 1].back() : top;
+    const double height = next - points[i].back();
+    below.emplace_back(points[i].begin(), points[i].end() - 1);
+    if (height > 0) volume += height * Slice(below, reference);
+  }
+  return volume;
+}
+
+}  // namespace
+
+bool Dominates(const Point& a, const Point& b) {
+  HONE_CHECK_EQ(a.size(), b.size());
+  bool better = false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] > b[i]) return false;
+    better |= a[i] < b[i];
+  }
+  return better;
+}
+
+std::vector<std::size_t> ParetoFront(const std::vector<Point>& points) {
+  // In lexicographic order only an earlier point can dominate a later one, and
+  // if any does, one of the front so far does.
+  std::vector<std::size_t> order(points.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return points[a] < points[b];
+  });
+  std::vector<std::size_t> front;
+  for (const std::size_t index : order) {
+    const bool dominated =
+        std::any_of(front.begin(), front.end(), [&](std::size_t other) {
+          return Dominates(points[other], points[index]);
+        });
+    if (!dominated) front.push_back(index);
+  }
+  std::sort(front.begin(), front.end());
+  return front;
+}
+
+std::vector<int> NonDominatedRanks(const std::vector<Point>& points) {
+  std::vector<int> ranks(points.size(), 0);
+  std::vector<std::size_t> left(points.size());
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  for (int rank = 0; !left.empty(); ++rank) {
+    std::vector<Point> remaining;
+    for (const std::size_t index : left) remaining.push_back(points[index]);
+    std::vector<bool> in_front(left.size(), false);
+    for (const std::size_t position : ParetoFront(remaining)) {
+      in_front[position] = true;
+      ranks[left[position]] = rank;
+    }
+    std::vector<std::size_t> rest;
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      if (!in_front[i]) rest.push_back(left[i]);
+    }
+    left = std::move(rest);
+  }
+  return ranks;
+}
+
+std::vector<double> CrowdingDistances(const std::vector<Point>& points) {
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  std::vector<double> distances(points.size(), 0);
+  if (points.empty()) return distances;
+  std::vector<std::size_t> order(points.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t axis = 0; axis < points[0].size(); ++axis) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) {
+                       return points[a][axis] < points[b][axis];
+                     });
+    distances[order.front()] = distances[order.back()] = kInfinite;
+    const double range =
+        points[order.back()][axis] - points[order.front()][axis];
+    if (range <= 0) continue;
+    for (std::size_t i = 1; i + 1 < order.size(); ++i) {
+      distances[order[i]] +=
+          (points[order[i + 1]][axis] - points[order[i - 1]][axis]) / range;
+    }
+  }
+  return distances;
+}
+
+double Hypervolume(const std::vector<Point>& points, const Point& reference) {
+  HONE_CHECK(!reference.empty());
+  std::vector<Point> inside;
+  for (const Point& point : points) {
+    HONE_CHECK_EQ(point.size(), reference.size());
+    bool below = true;
+    for (std::size_t i = 0; i < point.size(); ++i) {
+      below &= point[i] < reference[i];
+    }
+    if (below) inside.push_back(point);
+  }
+  return Slice(std::move(inside), reference);
+}
+
+Point WorstPoint(const std::vector<Point>& points) {
+  HONE_CHECK(!points.empty());
+  Point worst = points[0];
+  for (const Point& point : points) {
+    for (std::size_t i = 0; i < worst.size(); ++i) {
+      worst[i] = std::max(worst[i], point[i]);
+    }
+  }
+  return worst;
+}
+
+}  // namespace hone

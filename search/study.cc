@@ -1,0 +1,90 @@
+#include "search/study.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+
+#include "space/base/error.h"
+
+namespace hone {
+
+Study::Study(SearchAlgorithm& algorithm, Evaluator& evaluator,
+             TrialStore& store, const StudyOptions& options)
+    : algorithm_(algorithm),
+      evaluator_(evaluator),
+      store_(store),
+      options_(options) {}
+
+void Study::Run() {
+  const std::optional<StudyInfo> info = store_.LoadStudy();
+  HONE_CHECK(info.has_value());
+  const std::vector<Trial> stored = store_.LoadTrials();
+  const auto batch = static_cast<int>(options_.batch);
+  for (std::int64_t first = 0; first < options_.trials; first += batch) {
+    if (cancelled_ && *cancelled_) {
+      throw Error(ErrorCode::kCancelled, "interrupted");
+    }
+    const std::vector<Proposal> proposals = algorithm_.Suggest(first, batch);
+    const std::vector<Trial> trials =
+        RunBatch(first, proposals, stored, info->seed);
+    if (static_cast<int>(trials.size()) < batch) return;
+    algorithm_.Observe(trials);
+  }
+}
+
+std::vector<Trial> Study::RunBatch(std::int64_t first,
+                                   const std::vector<Proposal>& proposals,
+                                   const std::vector<Trial>& stored,
+                                   std::uint64_t seed) {
+  const auto wanted = std::min(
+      proposals.size(), static_cast<std::size_t>(options_.trials - first));
+  std::vector<Trial> trials;
+  std::vector<Candidate> candidates;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    const auto number = first + static_cast<std::int64_t>(i);
+    const Proposal& proposal = proposals[i];
+    const Architecture& architecture = proposal.suggestion.architecture;
+    if (static_cast<std::size_t>(number) < stored.size()) {
+      const Trial& trial = stored[static_cast<std::size_t>(number)];
+      if (trial.number != number || trial.architecture != architecture) {
+        throw Error(ErrorCode::kIntegrity,
+                    "trial " + std::to_string(number) +
+                        " is not what the algorithm suggests again; the study "
+                        "was made by another version of the program, or its "
+                        "file was changed");
+      }
+      trials.push_back(trial);
+      if (on_trial_) on_trial_(trial, true);
+    } else {
+      candidates.push_back({number, architecture,
+                            TrainingSeed(seed, architecture),
+                            proposal.suggestion.fidelity});
+    }
+  }
+  if (candidates.empty()) return trials;
+  std::vector<Outcome> outcomes = evaluator_.Evaluate(candidates);
+  HONE_CHECK_EQ(outcomes.size(), candidates.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& candidate = candidates[i];
+    trials.push_back(
+        {candidate.number, candidate.architecture, candidate.seed,
+         candidate.fidelity,
+         proposals[static_cast<std::size_t>(candidate.number - first)].origin,
+         std::move(outcomes[i]), UtcNow()});
+    store_.Append(trials.back());
+    if (on_trial_) on_trial_(trials.back(), false);
+  }
+  return trials;
+}
+
+std::string UtcNow() {
+  const std::time_t now =
+      std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+}  // namespace hone

@@ -1,0 +1,160 @@
+#include "eval/export/onnx_export.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "eval/export/onnx_writer.h"
+#include "space/base/error.h"
+#include "tests/eval/onnx_reader.h"
+#include "tests/eval/reference_network.h"
+
+namespace hone {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const TaskShape kTask{100, 5, 12, 32};
+
+Architecture Make(std::int64_t d_model, std::vector<Precision> precisions,
+                  AttentionSpec attention = FullAttention{2}) {
+  Architecture architecture{{d_model}, {}};
+  for (const Precision precision : precisions) {
+    architecture.blocks.push_back({attention, {2 * d_model}, precision});
+  }
+  return architecture;
+}
+
+NamedTensors Quantized(const Architecture& architecture) {
+  const auto tokens = RandomTokens(2 * 6, kTask.vocabulary, 1);
+  return QuantizeByRange(architecture, kTask,
+                         RandomWeights(architecture, kTask, 2), tokens, 2, 6);
+}
+
+std::string Export(const Architecture& architecture) {
+  return ExportOnnx(architecture, kTask, Quantized(architecture), {});
+}
+
+std::string MessageOf(const Architecture& architecture,
+                      const NamedTensors& weights) {
+  try {
+    ExportOnnx(architecture, kTask, weights, {});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInternal);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ExportOnnx, DeclaresDynamicTokensAndLogits) {
+  const ReadModel model = ReadOnnx(Export(Make(32, {Precision::kF32})));
+  ASSERT_EQ(model.inputs.size(), 1u);
+  EXPECT_EQ(model.inputs.at("tokens").type, 7);
+  EXPECT_THAT(model.inputs.at("tokens").dims, ElementsAre("batch", "tokens"));
+  ASSERT_EQ(model.outputs.size(), 1u);
+  EXPECT_THAT(model.outputs.at("logits").dims, ElementsAre("batch", "5"));
+}
+
+TEST(ExportOnnx, BytesAreAFunctionOfTheArguments) {
+  const Architecture architecture =
+      Make(32, {Precision::kW8A8, Precision::kW4, Precision::kF32},
+           LocalAttention{2, 3});
+  const NamedTensors weights = Quantized(architecture);
+  const std::map<std::string, std::string> metadata = {{"trial", "7"}};
+  const std::string bytes = ExportOnnx(architecture, kTask, weights, metadata);
+  EXPECT_EQ(bytes, ExportOnnx(architecture, kTask, weights, metadata));
+  EXPECT_EQ(ReadOnnx(bytes).metadata,
+            (std::map<std::string, std::string>{{"max_tokens", "12"},
+                                                {"trial", "7"}}));
+}
+
+TEST(ExportOnnx, QueryKeyAndValueShareOneQuantizedInput) {
+  const ReadModel model = ReadOnnx(Export(Make(32, {Precision::kW8A8})));
+  // Inputs of: query = key = value, output, up, down.
+  EXPECT_EQ(model.CountOps("QuantizeLinear"), 4);
+  // The same, six weights and six biases.
+  EXPECT_EQ(model.CountOps("DequantizeLinear"), 4 + 6 + 6);
+  const ReadTensor& weight =
+      model.constants.at("encoder.0.attention.query.weight");
+  EXPECT_EQ(weight.type, static_cast<std::int32_t>(OnnxType::kInt8));
+  EXPECT_THAT(weight.dims, ElementsAre(32, 32));
+}
+
+TEST(ExportOnnx, UnlikeScalesAreNotShared) {
+  const Architecture architecture = Make(32, {Precision::kW8A8});
+  NamedTensors weights = Quantized(architecture);
+  *weights.at("encoder.0.attention.key.input_scale").data<float>() *= 2;
+  const ReadModel model =
+      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}));
+  EXPECT_EQ(model.CountOps("QuantizeLinear"), 5);
+}
+
+TEST(ExportOnnx, FourBitWeightsTakeHalfAByte) {
+  const Architecture architecture = Make(64, {Precision::kW4});
+  const NamedTensors weights = Quantized(architecture);
+  const ReadModel model =
+      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}));
+  const ReadTensor& up = model.constants.at("encoder.0.feed_forward.up.weight");
+  EXPECT_EQ(up.type, static_cast<std::int32_t>(OnnxType::kInt4));
+  EXPECT_THAT(up.dims, ElementsAre(64, 128));
+  EXPECT_EQ(up.bytes.size(), 64u * 128 / 2);
+  // Row 0 of the file is column 0 of the stored weight.
+  const std::int8_t* stored =
+      weights.at("encoder.0.feed_forward.up.weight").data<std::int8_t>();
+  EXPECT_EQ(static_cast<unsigned char>(up.bytes[0]),
+            (stored[0] & 0xF) | (stored[64] & 0xF) << 4);
+  EXPECT_THAT(model.constants.at("encoder.0.feed_forward.up.weight_scale").dims,
+              ElementsAre(2, 128));
+}
+
+TEST(ExportOnnx, BlocksWithOneWindowShareOneMask) {
+  Architecture architecture =
+      Make(32, {Precision::kF32, Precision::kF32, Precision::kF32},
+           LocalAttention{2, 3});
+  EXPECT_EQ(ReadOnnx(Export(architecture)).CountOps("LessOrEqual"), 1);
+  architecture.blocks[1].attention = LocalAttention{2, 1};
+  EXPECT_EQ(ReadOnnx(Export(architecture)).CountOps("LessOrEqual"), 2);
+}
+
+// The graph's own text must stay small beside the weights, whose bytes CostOf
+// predicts; int8 biases add a scale for each output.
+TEST(ExportOnnx, FilesAreAsLongAsTheCostModelSays) {
+  for (const Precision precision :
+       {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
+    const Architecture architecture = Make(128, {precision, precision});
+    const auto predicted =
+        static_cast<double>(CostOf(architecture, kTask, 1, 8).weight_bytes);
+    const auto actual = static_cast<double>(Export(architecture).size());
+    EXPECT_GE(actual, predicted) << Name(precision);
+    EXPECT_LE(actual, predicted + 2 * 16e3) << Name(precision);
+  }
+}
+
+TEST(ExportOnnx, NamesAMissingWeight) {
+  const Architecture architecture =
+      Make(32, {Precision::kF32, Precision::kW8A8, Precision::kW4});
+  for (const char* name :
+       {"embedding.weight", "position.weight", "encoder.norm.bias",
+        "encoder.0.attention.query.bias", "encoder.1.feed_forward.up.weight",
+        "encoder.1.feed_forward.down.input_scale",
+        "encoder.1.attention.key.input_zero_point",
+        "encoder.1.attention.value.bias",
+        "encoder.2.feed_forward.up.weight_scale",
+        "encoder.2.feed_forward.up.weight", "classifier.weight"}) {
+    NamedTensors weights = Quantized(architecture);
+    weights.erase(name);
+    EXPECT_THAT(MessageOf(architecture, weights), HasSubstr(name));
+  }
+}
+
+TEST(ExportOnnx, NamesAWeightOfAnotherShapeOrType) {
+  const Architecture architecture = Make(32, {Precision::kW8A8});
+  NamedTensors weights = Quantized(architecture);
+  weights.at("encoder.norm.weight").shape = {2, 16};
+  EXPECT_THAT(MessageOf(architecture, weights), HasSubstr("[2,16]"));
+  EXPECT_THAT(MessageOf(architecture, RandomWeights(architecture, kTask, 1)),
+              HasSubstr("encoder.0.attention.query.weight"));
+}
+
+}  // namespace
+}  // namespace hone
