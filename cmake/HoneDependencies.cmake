@@ -3,12 +3,27 @@
 # picked up by accident.
 set(HONE_TORCH_VERSION 2.13.0)
 set(HONE_OPENVINO_VERSION 2026.4.1)
-set(HONE_TORCH_ROOT
-    "${CMAKE_SOURCE_DIR}/.deps/torch-${HONE_TORCH_VERSION}/torch"
-    CACHE PATH "Folder of the torch wheel, with include/ and lib/")
-set(HONE_OPENVINO_ROOT
-    "${CMAKE_SOURCE_DIR}/.deps/openvino-${HONE_OPENVINO_VERSION}/openvino"
-    CACHE PATH "Folder of the openvino wheel, with include/ and libs/")
+
+# hone_root(VARIABLE DEFAULT DOC): the first configuration takes the environment
+# variable of that name, if any; -D overrides it at any time.
+function(hone_root variable default doc)
+  if(NOT "$ENV{${variable}}" STREQUAL "")
+    set(default "$ENV{${variable}}")
+  endif()
+  set(${variable}
+      "${default}"
+      CACHE PATH "${doc}")
+endfunction()
+
+hone_root(HONE_TORCH_ROOT
+          "${CMAKE_SOURCE_DIR}/.deps/torch-${HONE_TORCH_VERSION}/torch"
+          "Folder of the torch wheel, with include/ and lib/")
+hone_root(HONE_OPENVINO_ROOT
+          "${CMAKE_SOURCE_DIR}/.deps/openvino-${HONE_OPENVINO_VERSION}/openvino"
+          "Folder of the openvino wheel, with include/ and libs/")
+set(HONE_TEST_PYTHON
+    "${CMAKE_SOURCE_DIR}/.deps/test-python"
+    CACHE PATH "Folder with onnx, onnxruntime and numpy, for tests only")
 
 # Fails unless the numbers on the lines of FILE that match PATTERN, joined by
 # dots, begin with VERSION.
