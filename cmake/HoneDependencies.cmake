@@ -1,18 +1,25 @@
 # Imported targets for what find_package does not serve. LibTorch and OpenVINO
 # come from explicit roots only: a distribution's own old LibTorch must never be
 # picked up by accident.
+# Each target below says where its libraries lie. CMake's own guess would warn
+# that Debian's libtbb may be hidden by the one in the OpenVINO wheel: either
+# serves both.
+set(CMAKE_SKIP_RPATH ON)
+
 set(HONE_TORCH_VERSION 2.13.0)
 set(HONE_OPENVINO_VERSION 2026.4.1)
 
-# hone_root(VARIABLE DEFAULT DOC): the first configuration takes the environment
-# variable of that name, if any; -D overrides it at any time.
+# hone_root(VARIABLE DEFAULT DOC): the environment variable of that name if it is
+# set, else what -D or an earlier configuration said, else DEFAULT.
 function(hone_root variable default doc)
-  if(NOT "$ENV{${variable}}" STREQUAL "")
-    set(default "$ENV{${variable}}")
-  endif()
   set(${variable}
       "${default}"
       CACHE PATH "${doc}")
+  if(NOT "$ENV{${variable}}" STREQUAL "")
+    set(${variable}
+        "$ENV{${variable}}"
+        CACHE PATH "${doc}" FORCE)
+  endif()
 endfunction()
 
 hone_root(HONE_TORCH_ROOT

@@ -6,8 +6,6 @@ HONE_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 DEPS="$HONE_ROOT/.deps"
 PROGRAM="$(basename "$0")"
 TAIL_LINES=30
-cd "$HONE_ROOT" || exit
-mkdir -p build/logs
 
 # The versions are written once, in cmake/HoneDependencies.cmake.
 cmake_version_of() {
@@ -16,8 +14,18 @@ cmake_version_of() {
 }
 TORCH_VERSION="$(cmake_version_of TORCH)"
 OPENVINO_VERSION="$(cmake_version_of OPENVINO)"
-TORCH_ROOT="${HONE_TORCH_ROOT:-$DEPS/torch-$TORCH_VERSION/torch}"
-OPENVINO_ROOT="${HONE_OPENVINO_ROOT:-$DEPS/openvino-$OPENVINO_VERSION/openvino}"
+
+# root_of VARIABLE DEFAULT: an installation's folder, from the root directory on.
+root_of() { realpath -m -s "${!1:-$2}"; }
+TORCH_ROOT="$(root_of HONE_TORCH_ROOT "$DEPS/torch-$TORCH_VERSION/torch")"
+OPENVINO_ROOT="$(root_of HONE_OPENVINO_ROOT \
+  "$DEPS/openvino-$OPENVINO_VERSION/openvino")"
+
+cd "$HONE_ROOT" || exit
+mkdir -p build/logs
+# For the scripts that this one runs.
+[[ -z ${HONE_TORCH_ROOT:-} ]] || export HONE_TORCH_ROOT="$TORCH_ROOT"
+[[ -z ${HONE_OPENVINO_ROOT:-} ]] || export HONE_OPENVINO_ROOT="$OPENVINO_ROOT"
 
 # One line for each thing done: `begin NAME`, then `finish`, or `die` for its
 # end and the script's, with one clear line about why.
