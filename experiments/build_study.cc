@@ -49,6 +49,24 @@ Workbench::Workbench(const SearchSpec& spec,
   space_ = std::make_unique<SearchSpace>(spec.space, task_);
 }
 
+std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() const {
+  AlgorithmContext context;
+  context.space = space_.get();
+  context.study_seed = static_cast<std::uint64_t>(spec_.study.seed);
+  context.fidelity = ParseFidelity(spec_.search.fidelity);
+  for (const std::string& text : spec_.study.objectives) {
+    context.objectives.push_back(ParseObjective(text));
+  }
+  for (const std::string& text : spec_.study.constraints) {
+    context.constraints.push_back(ParseConstraint(text));
+  }
+  if (spec_.search.algorithm == "random") return MakeRandomSearch(context);
+  HONE_CHECK_EQ(spec_.search.algorithm, std::string("nsga2"));
+  return MakeNsga2(context,
+                   {spec_.search.population, spec_.search.crossover_rate,
+                    spec_.search.mutation_rate, spec_.search.fresh_share});
+}
+
 Evaluator& Workbench::evaluator() {
   if (evaluator_) return *evaluator_;
   if (TrainsNothing(spec_)) {

@@ -12,7 +12,7 @@
 #include "experiments/report.h"
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
-#include "space/base/error.h"
+#include "search/sqlite_trial_store.h"
 #include "train/trainer.h"
 
 namespace hone {
@@ -142,7 +142,7 @@ std::vector<Check> CheckMachine() {
           CheckFileSystem("."),
           {"libtorch", Verdict::kGood, TorchVersion()},
           CheckOpenVino(),
-          {"sqlite", Verdict::kGood, StoreVersion()},
+          {"sqlite", Verdict::kGood, SqliteDescription()},
           CheckWordNet()};
 }
 
