@@ -60,11 +60,15 @@ std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() const {
   for (const std::string& text : spec_.study.constraints) {
     context.constraints.push_back(ParseConstraint(text));
   }
-  if (spec_.search.algorithm == "random") return MakeRandomSearch(context);
-  HONE_CHECK_EQ(spec_.search.algorithm, std::string("nsga2"));
-  return MakeNsga2(context,
-                   {spec_.search.population, spec_.search.crossover_rate,
-                    spec_.search.mutation_rate, spec_.search.fresh_share});
+  const std::string& name = spec_.search.algorithm;
+  if (name == "random") return MakeRandomSearch(context);
+  if (name == "nsga2") {
+    return MakeNsga2(context,
+                     {spec_.search.population, spec_.search.crossover_rate,
+                      spec_.search.mutation_rate, spec_.search.fresh_share});
+  }
+  throw Error(ErrorCode::kUsage, "unknown search algorithm '" + name + "'" +
+                                     DidYouMean(name, {"random", "nsga2"}));
 }
 
 Evaluator& Workbench::evaluator() {

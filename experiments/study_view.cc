@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "experiments/report.h"
+#include "experiments/metric_names.h"
 #include "experiments/study_files.h"
 #include "search/pareto.h"
 #include "search/sqlite_trial_store.h"
@@ -13,86 +13,94 @@
 namespace hone {
 namespace {
 
-// A metric that no trial has is more likely misspelt than wanted.
-void CheckMetrics(const TrialFilter& filter, const std::vector<Trial>& trials) {
-  const std::vector<std::string> known = MetricsIn(trials);
-  for (const std::string& metric : filter.Metrics()) {
-    if (std::find(known.begin(), known.end(), metric) == known.end()) {
-      throw Error(ErrorCode::kUsage, "--where: no trial has a metric '" +
-                                         metric + "'" +
-                                         DidYouMean(metric, known));
-    }
+using Store = SqliteTrialStore;
+
+std::vector<Trial> Pick(const std::vector<Trial>& trials,
+                        const std::vector<std::int64_t>& numbers) {
+  std::vector<Trial> picked;
+  for (const std::int64_t number : numbers) {
+    picked.push_back(trials.at(static_cast<std::size_t>(number)));
   }
+  return picked;
 }
 
-void Keep(const std::vector<std::int64_t>& numbers,
-          std::vector<Trial>& trials) {
-  const std::set<std::int64_t> kept(numbers.begin(), numbers.end());
-  std::erase_if(
-      trials, [&](const Trial& trial) { return !kept.contains(trial.number); });
-}
-
+// The front of some trials alone: view pareto_front knows only that of all.
 std::vector<Trial> FrontOf(const std::vector<Trial>& trials,
                            const StudyInfo& info) {
-  std::vector<Trial> feasible;
   std::vector<Point> points;
-  for (const Trial& trial : trials) {
-    Point values = MinimizedValues(trial, info.objectives);
-    if (values.empty() || Violation(trial, info.constraints) > 0) continue;
-    feasible.push_back(trial);
-    points.push_back(std::move(values));
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    if (trials[i].state() != TrialState::kComplete ||
+        Violation(trials[i], info.constraints) > 0) {
+      continue;
+    }
+    points.push_back(MinimizedValues(trials[i], info.objectives));
+    places.push_back(i);
   }
   std::vector<Trial> front;
-  for (const std::size_t i : ParetoFront(points)) front.push_back(feasible[i]);
+  for (const std::size_t index : ParetoFront(points)) {
+    front.push_back(trials[places[index]]);
+  }
   return front;
 }
 
-StudyView Load(const SqliteTrialStore& store,
-               const std::filesystem::path& path) {
-  const std::optional<StudyInfo> info = store.LoadStudy();
+StudyInfo InfoOf(const Store& store, const std::filesystem::path& path) {
+  std::optional<StudyInfo> info = store.LoadStudy();
   if (!info) {
-    throw Error(ErrorCode::kNotFound, path.string() + ": holds no study yet");
+    throw Error(ErrorCode::kNotFound,
+                path.string() + ": no study was begun in it");
   }
-  return {*info, store.LoadTrials(), {}};
+  return *std::move(info);
+}
+
+void CheckMetrics(const TrialFilter& filter) {
+  const std::vector<std::string>& known = MetricNames();
+  for (const std::string& name : filter.Metrics()) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw Error(ErrorCode::kUsage, "--where: unknown metric '" + name + "'" +
+                                         DidYouMean(name, known));
+    }
+  }
 }
 
 }  // namespace
 
 StudyView ReadStudy(const std::filesystem::path& path) {
-  const SqliteTrialStore store(path, SqliteTrialStore::Mode::kRead);
-  StudyView study = Load(store, path);
-  study.front = study.trials;
-  Keep(store.FrontNumbers(), study.front);
-  return study;
+  const Store store(path, Store::Mode::kRead);
+  StudyView view{InfoOf(store, path), store.LoadTrials(), {}};
+  view.front = Pick(view.trials, store.FrontNumbers());
+  return view;
 }
 
 StudyView ReadStudy(const std::filesystem::path& path,
                     const std::string& filter) {
   if (filter.empty()) return ReadStudy(path);
-  const TrialFilter condition = TrialFilter::Parse(filter);
-  const SqliteTrialStore store(path, SqliteTrialStore::Mode::kRead);
-  StudyView study = Load(store, path);
-  CheckMetrics(condition, study.trials);
-  Keep(store.NumbersWhere(condition), study.trials);
-  study.front = FrontOf(study.trials, study.info);
-  return study;
+  const TrialFilter parsed = TrialFilter::Parse(filter);
+  CheckMetrics(parsed);
+  const Store store(path, Store::Mode::kRead);
+  StudyView view{InfoOf(store, path), {}, {}};
+  view.trials = Pick(store.LoadTrials(), store.NumbersWhere(parsed));
+  view.front = FrontOf(view.trials, view.info);
+  return view;
 }
 
 std::vector<std::string> FindDefects(const std::filesystem::path& path) {
   std::vector<std::string> defects = CheckStudyFile(path);
   if (!defects.empty()) return defects;
-  std::set<std::string> checked;
+  const std::filesystem::path root = ArtifactsPath(path);
+  std::set<std::string> checked;  // trials share teachers and students
   for (const Trial& trial : ReadStudy(path).trials) {
-    const auto* measurement = std::get_if<Measurement>(&trial.outcome);
-    if (!measurement) continue;
-    for (const Artifact& artifact : measurement->artifacts) {
+    const auto* measured = std::get_if<Measurement>(&trial.outcome);
+    if (!measured) continue;
+    for (const Artifact& artifact : measured->artifacts) {
       if (!checked.insert(artifact.path + artifact.sha256).second) continue;
-      const std::filesystem::path file = ArtifactsPath(path) / artifact.path;
-      const std::string of = " of trial " + std::to_string(trial.number);
+      const std::filesystem::path file = root / artifact.path;
+      const std::string trial_name = "trial " + std::to_string(trial.number);
       if (!std::filesystem::exists(file)) {
-        defects.push_back(file.string() + of + " is missing");
+        defects.push_back(trial_name + ": " + file.string() + " is missing");
       } else if (Sha256File(file) != artifact.sha256) {
-        defects.push_back(file.string() + of + " does not match its hash");
+        defects.push_back(trial_name + ": " + file.string() +
+                          " does not match its hash");
       }
     }
   }
@@ -100,17 +108,15 @@ std::vector<std::string> FindDefects(const std::filesystem::path& path) {
 }
 
 const Trial& TrialNumbered(const StudyView& study, std::int64_t number) {
-  const auto found =
-      std::find_if(study.trials.begin(), study.trials.end(),
-                   [&](const Trial& trial) { return trial.number == number; });
-  if (found == study.trials.end()) {
-    throw Error(ErrorCode::kNotFound,
-                "no trial " + std::to_string(number) + "; the study has " +
-                    (study.trials.empty()
-                         ? "none"
-                         : "0 to " + std::to_string(study.trials.size() - 1)));
+  const auto count = static_cast<std::int64_t>(study.trials.size());
+  if (number < 0 || number >= count) {
+    throw Error(
+        ErrorCode::kNotFound,
+        "no trial " + std::to_string(number) + "; " +
+            (count == 0 ? "the study has none yet"
+                        : "there are 0 to " + std::to_string(count - 1)));
   }
-  return *found;
+  return study.trials[static_cast<std::size_t>(number)];
 }
 
 }  // namespace hone

@@ -154,7 +154,7 @@ int RunDoctor(const Arguments& arguments, const CommandContext& context) {
     const std::vector<std::string> defects = FindDefects(study);
     for (const std::string& defect : defects) {
       checks.push_back({"study", Verdict::kBad, defect});
-      context.err << "hone: " << study.string() << ": " << defect << "\n";
+      context.err << "hone: " << defect << "\n";
     }
     if (defects.empty()) {
       checks.push_back({"study", Verdict::kGood, "every row has its hash"});

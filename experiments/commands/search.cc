@@ -98,25 +98,24 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
   return status;
 }
 
-// Creates the study, or makes sure that it is the one that the spec describes.
-// Returns the number of trials that it has.
-std::size_t OpenStudy(const SearchSpec& spec, const std::filesystem::path& path,
-                      SqliteTrialStore& store) {
-  const StudyInfo info = InfoOf(spec);
+// The study's row: made, or checked and brought up to date. Returns how many
+// trials there are.
+std::int64_t BeginStudy(TrialStore& store, const StudyInfo& given,
+                        const std::filesystem::path& path) {
   const std::optional<StudyInfo> stored = store.LoadStudy();
   if (!stored) {
-    store.CreateStudy(info);
+    store.CreateStudy(given);
     return 0;
   }
-  CheckSameSpec(*stored, info, path);
-  if (stored->spec != info.spec) store.UpdateSpec(info.spec);
-  return store.LoadTrials().size();
+  CheckSameSpec(*stored, given, path);
+  if (stored->spec != given.spec) store.UpdateSpec(given.spec);
+  return static_cast<std::int64_t>(store.LoadTrials().size());
 }
 
-// The loop, with progress on standard error.
-void RunTrials(const SearchSpec& spec, const std::filesystem::path& path,
-               int workers, SqliteTrialStore& store,
-               const CommandContext& context) {
+// Everything is built from the spec before the file is made, so that a spec
+// whose data is missing leaves nothing behind.
+void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
+              int workers, const CommandContext& context) {
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(
       spec, ArtifactsPath(path), workers,
@@ -124,11 +123,11 @@ void RunTrials(const SearchSpec& spec, const std::filesystem::path& path,
         progress.OnPhase(phase, done, total);
       },
       &context.cancelled);
+  SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
+  progress.OnTrials(BeginStudy(store, InfoOf(spec), path), spec.search.trials);
   const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
   Study study(*algorithm, workbench.evaluator(), store, spec.search);
   study.set_cancelled(&context.cancelled);
-  progress.OnTrials(static_cast<std::int64_t>(store.LoadTrials().size()),
-                    spec.search.trials);
   study.set_on_trial([&](const Trial& trial, bool stored) {
     if (!stored) progress.OnTrials(trial.number + 1, spec.search.trials);
   });
@@ -140,24 +139,17 @@ int RunSearch(const Arguments& arguments, const CommandContext& context) {
       ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
   const std::filesystem::path path =
       arguments.Text("study", DefaultStudyPath(spec).string());
-  const int workers =
+  const auto workers =
       static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
   MakeParentFolder(path);
   const FileLock lock =
       FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
-  SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
-  const std::size_t before = OpenStudy(spec, path, store);
-  context.err << "hone: " << path.string() << ": "
-              << (before == 0
-                      ? "a new study"
-                      : "goes on after " + std::to_string(before) + " trials")
-              << "\n";
   try {
-    RunTrials(spec, path, workers, store, context);
+    RunStudy(spec, path, workers, context);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kCancelled) throw;
     throw Error(ErrorCode::kCancelled,
-                "interrupted; every finished trial is kept. To go on:\n  " +
+                "interrupted; finished trials are kept. Go on with\n  " +
                     ResumeCommand(arguments));
   }
   return PrintEnd(path, arguments, context);
@@ -167,15 +159,15 @@ int RunSearch(const Arguments& arguments, const CommandContext& context) {
 
 Command SearchCommand() {
   return {{"search",
-           "start a search, or go on with it",
+           "start a search, or go on with one",
            "SPEC",
            1,
            1,
-           {{"study", "FILE", "where trials are kept (studies/NAME.db)"},
-            {"workers", "N", "trials side by side (one for each core)"},
+           {{"study", "FILE", "the study's file; studies/NAME.db by default"},
+            {"workers", "N", "students that train side by side; one per core"},
             {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
-            {"json", "", "print the front and the digest as JSON"}},
-           "hone search experiments/specs/gloss.toml --set search.trials=100"},
+            {"json", "", "print the result as JSON"}},
+           "hone search experiments/specs/gloss-quick.toml"},
           RunSearch};
 }
 

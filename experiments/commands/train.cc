@@ -34,7 +34,7 @@ Trial TrainOne(const SearchSpec& spec, const Architecture& architecture,
   Trial trial;
   trial.architecture = architecture;
   trial.seed =
-      StreamSeed(static_cast<std::uint64_t>(spec.study.seed), 0, "train");
+      TrainingSeed(static_cast<std::uint64_t>(spec.study.seed), architecture);
   trial.fidelity = ParseFidelity(spec.search.fidelity);
   trial.origin = "given";
   trial.outcome = workbench.evaluator()
