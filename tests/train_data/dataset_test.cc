@@ -91,6 +91,17 @@ TEST(LoadDataset, HashesTextsAndLabelsButNotTheirFiles) {
   EXPECT_EQ(hashes.size(), 5u);
 }
 
+TEST(LoadDataset, HashesWhichSplitARowIsIn) {
+  OwnFiles own;
+  own.options.dev = own.Path("dev.tsv");
+  own.Write("train.tsv", "text\tlabel\na\tx\nb\ty\nc\tx\n");
+  own.Write("dev.tsv", "text\tlabel\nd\ty\n");
+  const std::string hash = LoadDataset(own.options).content_hash;
+  own.Write("train.tsv", "text\tlabel\na\tx\nb\ty\n");
+  own.Write("dev.tsv", "text\tlabel\nc\tx\nd\ty\n");
+  EXPECT_NE(LoadDataset(own.options).content_hash, hash);
+}
+
 TEST(LoadDataset, NamesAMissingKey) {
   for (const char* key : {"train", "dev"}) {
     OwnFiles own;
