@@ -9,6 +9,8 @@
 namespace hone {
 namespace {
 
+constexpr std::size_t kMaxObjectives = 4;  // columns of the store's scores
+
 class SpecChecker {
  public:
   explicit SpecChecker(const LocatedSpec& located)
@@ -78,6 +80,9 @@ class SpecChecker {
     if (texts.empty()) {
       Refuse("study.objectives",
              "at least one is needed, such as \"maximize accuracy\"");
+    }
+    if (texts.size() > kMaxObjectives) {
+      Refuse("study.objectives[4]", "at most four objectives are kept");
     }
     std::vector<std::string> seen;
     for (std::size_t i = 0; i < texts.size(); ++i) {

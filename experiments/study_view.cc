@@ -1,6 +1,7 @@
 #include "experiments/study_view.h"
 
 #include <algorithm>
+#include <set>
 
 #include "experiments/metric_names.h"
 #include "experiments/study_files.h"
@@ -87,10 +88,12 @@ std::vector<std::string> FindDefects(const std::filesystem::path& path) {
   std::vector<std::string> defects = CheckStudyFile(path);
   if (!defects.empty()) return defects;
   const std::filesystem::path root = ArtifactsPath(path);
+  std::set<std::string> checked;  // trials share teachers and students
   for (const Trial& trial : ReadStudy(path).trials) {
     const auto* measured = std::get_if<Measurement>(&trial.outcome);
     if (!measured) continue;
     for (const Artifact& artifact : measured->artifacts) {
+      if (!checked.insert(artifact.path + artifact.sha256).second) continue;
       const std::filesystem::path file = root / artifact.path;
       const std::string trial_name = "trial " + std::to_string(trial.number);
       if (!std::filesystem::exists(file)) {
@@ -103,8 +106,6 @@ std::vector<std::string> FindDefects(const std::filesystem::path& path) {
   }
   return defects;
 }
-
-std::string StoreVersion() { return SqliteDescription(); }
 
 const Trial& TrialNumbered(const StudyView& study, std::int64_t number) {
   const auto count = static_cast<std::int64_t>(study.trials.size());

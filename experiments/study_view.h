@@ -31,9 +31,6 @@ StudyView ReadStudy(const std::filesystem::path& path,
 // sentence each; empty when all is well.
 std::vector<std::string> FindDefects(const std::filesystem::path& path);
 
-// The store's library and how it is used here, for people.
-std::string StoreVersion();
-
 // The trial numbered `number`. Throws Error{kNotFound} naming the range.
 const Trial& TrialNumbered(const StudyView& study, std::int64_t number);
 

@@ -12,7 +12,7 @@
 #include "experiments/report.h"
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
-#include "space/base/error.h"
+#include "search/sqlite_trial_store.h"
 #include "train/trainer.h"
 
 namespace hone {
@@ -142,7 +142,7 @@ std::vector<Check> CheckMachine() {
           CheckFileSystem("."),
           {"libtorch", Verdict::kGood, TorchVersion()},
           CheckOpenVino(),
-          {"sqlite", Verdict::kGood, StoreVersion()},
+          {"sqlite", Verdict::kGood, SqliteDescription()},
           CheckWordNet()};
 }
 
@@ -154,7 +154,7 @@ int RunDoctor(const Arguments& arguments, const CommandContext& context) {
     const std::vector<std::string> defects = FindDefects(study);
     for (const std::string& defect : defects) {
       checks.push_back({"study", Verdict::kBad, defect});
-      context.err << "hone: " << study.string() << ": " << defect << "\n";
+      context.err << "hone: " << defect << "\n";
     }
     if (defects.empty()) {
       checks.push_back({"study", Verdict::kGood, "every row has its hash"});

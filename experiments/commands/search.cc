@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
@@ -59,17 +61,22 @@ std::string ResumeCommand(const Arguments& arguments) {
   return command;
 }
 
-void PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
-              const CommandContext& context) {
+int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
+             const CommandContext& context) {
   const StudyView study = ReadStudy(path);
   const std::string digest = StudyDigest(study.info.spec_hash, study.trials);
+  const auto failed = std::count_if(
+      study.trials.begin(), study.trials.end(),
+      [](const Trial& t) { return t.state() == TrialState::kFailed; });
+  const int status = failed > 0 ? kExitSomeFailed : kExitDone;
   if (arguments.Has("json")) {
     PrintJson({{"study", path.string()},
                {"trials", study.trials.size()},
+               {"failed", failed},
                {"digest", digest},
                {"front", TrialsToJson(study.front)}},
               context);
-    return;
+    return status;
   }
   if (!study.front.empty()) {
     context.out << ToText(
@@ -78,32 +85,37 @@ void PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
                 << FrontPlot(study.trials, study.front, study.info.objectives)
                 << "\n";
   }
-  context.out << study.trials.size() << " trials, " << study.front.size()
-              << " on the front\ndigest " << digest << "\n";
-  if (study.front.empty()) return;
+  context.out << study.trials.size() << " trials, " << failed << " failed, "
+              << study.front.size() << " on the front\ndigest " << digest
+              << "\n";
+  if (study.front.empty()) return status;
   const std::string one = std::to_string(study.front.front().number);
   context.err << "\nNext:\n  hone show " << path.string() << " " << one
               << "\n  hone trials " << path.string()
               << " --where \"latency_ms < 1\"\n  hone export " << path.string()
               << " " << one << " --out exported/" << study.info.name << "-"
               << one << "\n";
+  return status;
 }
 
-// The study's row: made, or checked and brought up to date.
-void BeginStudy(TrialStore& store, const StudyInfo& given,
-                const std::filesystem::path& path) {
+// The study's row: made, or checked and brought up to date. Returns how many
+// trials there are.
+std::int64_t BeginStudy(TrialStore& store, const StudyInfo& given,
+                        const std::filesystem::path& path) {
   const std::optional<StudyInfo> stored = store.LoadStudy();
   if (!stored) {
     store.CreateStudy(given);
-    return;
+    return 0;
   }
   CheckSameSpec(*stored, given, path);
   if (stored->spec != given.spec) store.UpdateSpec(given.spec);
+  return static_cast<std::int64_t>(store.LoadTrials().size());
 }
 
-// Runs the study to its end. Returns how many of its trials failed.
-std::int64_t RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
-                      int workers, const CommandContext& context) {
+// Everything is built from the spec before the file is made, so that a spec
+// whose data is missing leaves nothing behind.
+void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
+              int workers, const CommandContext& context) {
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(
       spec, ArtifactsPath(path), workers,
@@ -112,17 +124,14 @@ std::int64_t RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
       },
       &context.cancelled);
   SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
-  BeginStudy(store, InfoOf(spec), path);
+  progress.OnTrials(BeginStudy(store, InfoOf(spec), path), spec.search.trials);
   const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
   Study study(*algorithm, workbench.evaluator(), store, spec.search);
-  std::int64_t failed = 0;
   study.set_cancelled(&context.cancelled);
-  study.set_on_trial([&](const Trial& trial, bool) {
-    failed += trial.state() == TrialState::kFailed;
-    progress.OnTrials(trial.number + 1, spec.search.trials);
+  study.set_on_trial([&](const Trial& trial, bool stored) {
+    if (!stored) progress.OnTrials(trial.number + 1, spec.search.trials);
   });
   study.Run();
-  return failed;
 }
 
 int RunSearch(const Arguments& arguments, const CommandContext& context) {
@@ -135,19 +144,15 @@ int RunSearch(const Arguments& arguments, const CommandContext& context) {
   MakeParentFolder(path);
   const FileLock lock =
       FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
-  std::int64_t failed = 0;
   try {
-    failed = RunStudy(spec, path, workers, context);
+    RunStudy(spec, path, workers, context);
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kCancelled) {
-      context.err << "hone: interrupted; finished trials are kept. Go on "
-                     "with\n  "
-                  << ResumeCommand(arguments) << "\n";
-    }
-    throw;
+    if (error.code() != ErrorCode::kCancelled) throw;
+    throw Error(ErrorCode::kCancelled,
+                "interrupted; finished trials are kept. Go on with\n  " +
+                    ResumeCommand(arguments));
   }
-  PrintEnd(path, arguments, context);
-  return failed > 0 ? kExitSomeFailed : kExitDone;
+  return PrintEnd(path, arguments, context);
 }
 
 }  // namespace
