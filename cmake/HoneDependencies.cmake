@@ -1,14 +1,36 @@
 # Imported targets for what find_package does not serve. LibTorch and OpenVINO
 # come from explicit roots only: a distribution's own old LibTorch must never be
 # picked up by accident.
+# Each target below says where its libraries lie. CMake's own guess would warn
+# that Debian's libtbb may be hidden by the one in the OpenVINO wheel: either
+# serves both.
+set(CMAKE_SKIP_RPATH ON)
+
 set(HONE_TORCH_VERSION 2.13.0)
 set(HONE_OPENVINO_VERSION 2026.4.1)
-set(HONE_TORCH_ROOT
-    "${CMAKE_SOURCE_DIR}/.deps/torch-${HONE_TORCH_VERSION}/torch"
-    CACHE PATH "Folder of the torch wheel, with include/ and lib/")
-set(HONE_OPENVINO_ROOT
-    "${CMAKE_SOURCE_DIR}/.deps/openvino-${HONE_OPENVINO_VERSION}/openvino"
-    CACHE PATH "Folder of the openvino wheel, with include/ and libs/")
+
+# hone_root(VARIABLE DEFAULT DOC): the environment variable of that name if it is
+# set, else what -D or an earlier configuration said, else DEFAULT.
+function(hone_root variable default doc)
+  set(${variable}
+      "${default}"
+      CACHE PATH "${doc}")
+  if(NOT "$ENV{${variable}}" STREQUAL "")
+    set(${variable}
+        "$ENV{${variable}}"
+        CACHE PATH "${doc}" FORCE)
+  endif()
+endfunction()
+
+hone_root(HONE_TORCH_ROOT
+          "${CMAKE_SOURCE_DIR}/.deps/torch-${HONE_TORCH_VERSION}/torch"
+          "Folder of the torch wheel, with include/ and lib/")
+hone_root(HONE_OPENVINO_ROOT
+          "${CMAKE_SOURCE_DIR}/.deps/openvino-${HONE_OPENVINO_VERSION}/openvino"
+          "Folder of the openvino wheel, with include/ and libs/")
+set(HONE_TEST_PYTHON
+    "${CMAKE_SOURCE_DIR}/.deps/test-python"
+    CACHE PATH "Folder with onnx, onnxruntime and numpy, for tests only")
 
 # Fails unless the numbers on the lines of FILE that match PATTERN, joined by
 # dots, begin with VERSION.

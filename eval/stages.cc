@@ -7,11 +7,13 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
+#include "train/distill/embedding_transfer.h"
 #include "train/weights.h"
 
 namespace hone {
 namespace {
 
+constexpr char kEmbeddingWeight[] = "embedding.weight";
 constexpr char kTeacherFile[] = "teacher.safetensors";
 constexpr char kLogitsFile[] = "logits.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
@@ -112,6 +114,10 @@ std::variant<StageResult, Failure> Stages::Student(
   job.seed = seed;
   job.teacher = &teacher;
   job.distillation = options_.distillation;
+  if (options_.distillation.embedding_from_teacher) {
+    job.initial[kEmbeddingWeight] = ProjectEmbedding(
+        teacher.weights.at(kEmbeddingWeight), architecture.stem.d_model);
+  }
   job.cancelled = options_.cancelled;
   job.on_step = [&](std::int64_t step, std::int64_t steps) {
     permit.Yield();

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts of this folder: steps with their seconds, logs, roots.
 # Sourced, never run. Callers set `set -euo pipefail` first.
 
@@ -5,8 +6,6 @@ HONE_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 DEPS="$HONE_ROOT/.deps"
 PROGRAM="$(basename "$0")"
 TAIL_LINES=30
-cd "$HONE_ROOT"
-mkdir -p build/logs
 
 # The versions are written once, in cmake/HoneDependencies.cmake.
 cmake_version_of() {
@@ -15,9 +14,18 @@ cmake_version_of() {
 }
 TORCH_VERSION="$(cmake_version_of TORCH)"
 OPENVINO_VERSION="$(cmake_version_of OPENVINO)"
-TORCH_ROOT="${HONE_TORCH_ROOT:-$DEPS/torch-$TORCH_VERSION/torch}"
-OPENVINO_ROOT="${HONE_OPENVINO_ROOT:-$DEPS/openvino-$OPENVINO_VERSION/openvino}"
-TEST_PYTHON="$DEPS/test-python"
+
+# root_of VARIABLE DEFAULT: an installation's folder, from the root directory on.
+root_of() { realpath -m -s "${!1:-$2}"; }
+TORCH_ROOT="$(root_of HONE_TORCH_ROOT "$DEPS/torch-$TORCH_VERSION/torch")"
+OPENVINO_ROOT="$(root_of HONE_OPENVINO_ROOT \
+  "$DEPS/openvino-$OPENVINO_VERSION/openvino")"
+
+cd "$HONE_ROOT" || exit
+mkdir -p build/logs
+# For the scripts that this one runs.
+[[ -z ${HONE_TORCH_ROOT:-} ]] || export HONE_TORCH_ROOT="$TORCH_ROOT"
+[[ -z ${HONE_OPENVINO_ROOT:-} ]] || export HONE_OPENVINO_ROOT="$OPENVINO_ROOT"
 
 # One line for each thing done: `begin NAME`, then `finish`, or `die` for its
 # end and the script's, with one clear line about why.
@@ -64,12 +72,12 @@ jobs_that_fit() {
   echo $((gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores))
 }
 
-# configure PRESET [ARGUMENTS...]
+# configure PRESET. The Python is the one that the test wheels were made for.
 configure() {
-  local preset="$1"
-  shift
-  step "configure $preset" cmake --preset "$preset" \
-    -DHONE_TORCH_ROOT="$TORCH_ROOT" -DHONE_OPENVINO_ROOT="$OPENVINO_ROOT" "$@"
+  step "configure $1" cmake --preset "$1" \
+    -DHONE_TORCH_ROOT="$TORCH_ROOT" -DHONE_OPENVINO_ROOT="$OPENVINO_ROOT" \
+    -DHONE_TEST_PYTHON="$DEPS/test-python" \
+    -DPython3_EXECUTABLE="$(python3 -c 'import sys; print(sys.executable)')"
 }
 
 # build PRESET [TARGET...]: everything unless targets are named.

@@ -11,7 +11,7 @@ inline constexpr char kSqliteSchema[] = R"sql(
 CREATE TABLE study (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   name TEXT NOT NULL,
-  spec TEXT NOT NULL CHECK (json_valid(spec)),
+  spec TEXT NOT NULL,
   spec_hash TEXT NOT NULL,
   seed TEXT NOT NULL,
   program_version TEXT NOT NULL,
@@ -32,13 +32,13 @@ CREATE TABLE study_constraint (
 ) STRICT;
 CREATE TABLE environment (
   id INTEGER PRIMARY KEY,
-  content TEXT NOT NULL UNIQUE CHECK (json_valid(content))
+  content TEXT NOT NULL UNIQUE
 ) STRICT;
 CREATE TABLE trial (
   id INTEGER PRIMARY KEY,
   study INTEGER NOT NULL REFERENCES study (id),
   number INTEGER NOT NULL,
-  architecture TEXT NOT NULL CHECK (json_valid(architecture)),
+  architecture TEXT NOT NULL,
   architecture_hash TEXT NOT NULL,
   seed TEXT NOT NULL,
   fidelity TEXT NOT NULL,

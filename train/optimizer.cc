@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -8,11 +9,11 @@
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -21,17 +22,23 @@
 namespace hone {
 namespace {
 
-// Momentum older than this many steps has faded to 1e-9 of itself.
-std::int64_t TailLength(const AdamWOptions& options) {
+// Powers of the ratio at which momentum fades, smallest first, from 1e-9 on.
+at::Tensor FadingOf(const AdamWOptions& options, const at::Tensor& like) {
   const double ratio = options.beta1 / std::sqrt(options.beta2);
   HONE_CHECK_LT(ratio, 1.0);
-  return static_cast<std::int64_t>(std::ceil(std::log(1e-9) / std::log(ratio)));
+  const double count = std::ceil(std::log(1e-9) / std::log(ratio));
+  return at::pow(ratio, at::arange(count, 0, -1, like.options()));
+}
+
+// The fused kernel reads its scalars as f32, whatever the weights are.
+at::TensorOptions ScalarOptions(const at::Tensor& like) {
+  return at::TensorOptions(like.device()).dtype(at::kFloat);
 }
 
 std::optional<at::Tensor> GradientScale(double divisor,
                                         const at::Tensor& like) {
   if (divisor == 1) return std::nullopt;
-  return at::full({}, divisor, like.options().requires_grad(false));
+  return at::full({}, divisor, ScalarOptions(like));
 }
 
 // The kernel divides the gradients by the scale in place.
@@ -42,7 +49,7 @@ void FusedStep(const std::vector<at::Tensor>& values,
                double learning_rate, double divisor,
                const AdamWOptions& options) {
   const at::Tensor count =
-      at::full({}, static_cast<double>(step), at::TensorOptions(at::kFloat));
+      at::full({}, static_cast<double>(step), ScalarOptions(values[0]));
   const std::vector<at::Tensor> counts(values.size(), count);
   at::_fused_adamw_(values, gradients, first_moments, second_moments, {},
                     counts, learning_rate, options.beta1, options.beta2,
@@ -123,25 +130,23 @@ AdamTable::AdamTable(at::Tensor value_VD, const AdamWOptions& options)
       at::zeros({all_.value.size(0)}, all_.value.options().dtype(at::kLong));
   all_.first_moment = at::zeros_like(all_.value);
   all_.second_moment = at::zeros_like(all_.value);
-  tails_ = at::zeros({1}, all_.value.options());
+  tails_ = at::zeros({1024}, all_.value.options());
+  fading_ = FadingOf(options_, all_.value);
 }
 
 AdamTable::Rows AdamTable::UpToDate(const at::Tensor& rows_U) const {
   Rows rows{rows_U, all_.value.index_select(0, rows_U),
             all_.first_moment.index_select(0, rows_U),
             all_.second_moment.index_select(0, rows_U)};
-  const at::Tensor missed_U =
-      all_.indices.index_select(0, rows_U).neg_().add_(step_);
-  const at::Tensor tail_U1 =
-      tails_.index_select(0, missed_U.clamp_max(tails_.size(0) - 1))
-          .unsqueeze(1);
-  const at::Tensor powers_U1 =
-      missed_U.to(rows.value.scalar_type()).unsqueeze(1);
+  const at::Tensor last_U = all_.indices.index_select(0, rows_U);
+  const at::Tensor tail_U1 = tails_.index_select(0, last_U).unsqueeze(1);
+  const at::Tensor missed_U1 =
+      last_U.neg().add_(step_).to(rows.value.scalar_type()).unsqueeze(1);
   rows.value.addcmul_(
       rows.first_moment.div(rows.second_moment.sqrt().add_(options_.epsilon)),
       tail_U1, -1);
-  rows.first_moment.mul_(at::pow(options_.beta1, powers_U1));
-  rows.second_moment.mul_(at::pow(options_.beta2, powers_U1));
+  rows.first_moment.mul_(at::pow(options_.beta1, missed_U1));
+  rows.second_moment.mul_(at::pow(options_.beta2, missed_U1));
   return rows;
 }
 
@@ -179,22 +184,20 @@ void AdamTable::Step(double learning_rate, double divisor) {
   fetched_->value.set_requires_grad(false);
   Store(*fetched_);
   fetched_.reset();
-  UpdateTails(learning_rate);
+  ExtendTails(learning_rate);
 }
 
-void AdamTable::UpdateTails(double learning_rate) {
+void AdamTable::ExtendTails(double learning_rate) {
+  if (step_ == tails_.size(0)) {
+    tails_ = at::cat({tails_, at::zeros_like(tails_)});
+  }
   const auto t = static_cast<double>(step_);
-  rates_.push_front(learning_rate * std::sqrt(1 - std::pow(options_.beta2, t)) /
-                    (1 - std::pow(options_.beta1, t)));
-  if (static_cast<std::int64_t>(rates_.size()) > TailLength(options_)) {
-    rates_.pop_back();
-  }
-  const double ratio = options_.beta1 / std::sqrt(options_.beta2);
-  std::vector<double> tails = {0};
-  for (const double rate : rates_) {
-    tails.push_back(ratio * (rate + tails.back()));
-  }
-  tails_ = at::tensor(tails, all_.value.options());
+  const double rate = learning_rate *
+                      std::sqrt(1 - std::pow(options_.beta2, t)) /
+                      (1 - std::pow(options_.beta1, t));
+  const std::int64_t count = std::min(step_, fading_.size(0));
+  tails_.narrow(0, step_ - count, count)
+      .add_(fading_.narrow(0, fading_.size(0) - count, count), rate);
 }
 
 at::Tensor AdamTable::Value() {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -97,16 +96,17 @@ class AdamTable {
   };
   Rows UpToDate(const at::Tensor& rows_U) const;
   void Store(const Rows& rows);
-  void UpdateTails(double learning_rate);
+  void ExtendTails(double learning_rate);
 
   AdamWOptions options_;
   Rows all_;  // indices: the step that each row is up to date with, [V]
   std::optional<Rows> fetched_;
   std::int64_t step_ = 0;
-  // Newest first: lr_t sqrt(1-b2^t) / (1-b1^t).
-  std::deque<double> rates_;
-  // The sum above, by the number of steps that a row has missed.
+  // The sum above up to now, by the step of the row's last gradient; grows by
+  // doubling.
   at::Tensor tails_;
+  // (b1/sqrt(b2))^j for j = n..1; older momentum has faded to nothing.
+  at::Tensor fading_;
 };
 
 }  // namespace hone

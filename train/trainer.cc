@@ -8,6 +8,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <torch/headeronly/version.h>
 
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::size_t kFinalSteps = 50;
 constexpr std::int64_t kStepsBetweenReports = 10;
+constexpr std::int64_t kUnknownToken = 0;  // of every vocabulary
 constexpr char kProjection[] = "distillation.projection";
 
 void CheckJob(const TrainingJob& job) {
@@ -132,7 +134,9 @@ class Training {
                      {}}),
         ops_(weights_, StudentOptions(job, options, device_)),
         labels_N_(at::tensor(job.data->labels).to(device_)),
-        batches_(*job.data, options.batch_size, job.seed) {
+        batches_(*job.data, options.batch_size, job.seed),
+        word_generator_(
+            MakeGenerator(device_, StreamSeed(job.seed, 0, "word dropout"))) {
     if (job.teacher != nullptr) teacher_.emplace(*job.teacher, device_);
     Discover(weights_, job.architecture, job.task);
     weights_.CheckInitialUsed();
@@ -193,8 +197,8 @@ class Training {
     const DistillationOptions& distillation = job_.distillation;
     const at::Tensor tokens_BT = TokensOf(*job_.data, batch, device_);
     const at::Tensor rows_B = at::tensor(batch.rows).to(device_);
-    const at::Tensor logits_BC =
-        Classifier(ops_, job_.architecture, job_.task, tokens_BT);
+    const at::Tensor logits_BC = Classifier(ops_, job_.architecture, job_.task,
+                                            WithWordsDropped(tokens_BT));
     const at::Tensor hard = at::cross_entropy_loss(
         logits_BC, labels_N_.index_select(0, rows_B), {}, at::Reduction::Mean,
         -100, options_.label_smoothing);
@@ -211,6 +215,16 @@ class Training {
                       distillation.hidden_weight);
     }
     return loss;
+  }
+
+  // Some words become unknown, as in unseen texts; the teacher sees them all.
+  at::Tensor WithWordsDropped(const at::Tensor& tokens_BT) {
+    if (options_.word_dropout <= 0) return tokens_BT;
+    const at::Tensor dropped_BT =
+        at::empty(tokens_BT.sizes(),
+                  at::TensorOptions(device_).dtype(at::kBool))
+            .bernoulli_(options_.word_dropout, word_generator_);
+    return tokens_BT.masked_fill(dropped_BT, kUnknownToken);
   }
 
   std::vector<at::Tensor> Gradients() {
@@ -259,6 +273,7 @@ class Training {
   EagerOps ops_;
   at::Tensor labels_N_;
   BatchStream batches_;
+  at::Generator word_generator_;
   std::optional<TeacherView> teacher_;
   std::optional<AdamW> optimizer_;
   std::deque<double> losses_;

@@ -26,6 +26,7 @@ struct TrainingOptions {
   double weight_decay = 0.01;
   double clip_norm = 1;
   double dropout = 0.1;
+  double word_dropout = 0;
   double label_smoothing = 0;
   std::string device = "cpu";
 
@@ -46,6 +47,8 @@ struct TrainingOptions {
           "largest gradient norm; 0 turns clipping off");
     visit("dropout", self.dropout, InRange{0, 0.9},
           "on the stem's and each sublayer's output");
+    visit("word_dropout", self.word_dropout, InRange{0, 0.9},
+          "probability that a token is replaced by the unknown token");
     visit("label_smoothing", self.label_smoothing, InRange{0, 0.9},
           "of the cross-entropy");
     visit("device", self.device, OneOf{{"cpu"}}, "where tensors live");

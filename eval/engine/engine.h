@@ -41,11 +41,14 @@ class EngineModel {
   // (glibc mallinfo2) over loading and one inference of the fixed shape (1 x 2
   // where dynamic). It counts weights in the engine's layout, the arena of
   // activations and the compiled graph; not the engine's code, its generated
-  // kernels, or what loading needed for a moment. Other threads that allocate
-  // meanwhile are counted in. 0 where the C library does not tell.
+  // kernels, or what loading needed for a moment. The first model of its
+  // precision in a process also pays for what the engine sets up once (1 to 2
+  // MB), and other threads that allocate meanwhile are counted in. 0 where the C
+  // library does not tell.
   virtual std::int64_t MemoryBytes() const = 0;
 };
 
+// Thread-safe.
 class Engine {
  public:
   virtual ~Engine() = default;

@@ -19,6 +19,7 @@ struct DistillationOptions {
   double logits_weight = 0.7;
   double hidden_weight = 0;
   double temperature = 2;
+  bool embedding_from_teacher = true;
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
@@ -31,6 +32,9 @@ struct DistillationOptions {
           "a learned projection; 0: off");
     visit("temperature", self.temperature, InRange{0.1, 100},
           "softens both distributions");
+    visit("embedding_from_teacher", self.embedding_from_teacher, AnyValue{},
+          "start from the principal components of the teacher's token "
+          "embedding");
   }
 };
 

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "eval/simulated_evaluator.h"
+#include "search/nsga2.h"
+#include "search/random_search.h"
+#include "search/study.h"
+#include "search/trial_store.h"
+#include "space/base/error.h"
+
+namespace hone {
+
+inline const TaskShape kTestTask = {1000, 10, 32, 32};
+
+inline SearchSpace TestSpace() {
+  SearchSpaceOptions options;
+  options.d_model = {32, 64, 128};
+  options.layers = {1, 2, 3};
+  options.heads = {2, 4};
+  options.feed_forward = {64, 128, 256};
+  options.attention = {"full", "local:4"};
+  return SearchSpace(options, kTestTask);
+}
+
+// Eight architectures in all.
+inline SearchSpace TinySpace() {
+  SearchSpaceOptions options;
+  options.d_model = {32};
+  options.layers = {1};
+  options.heads = {2, 4};
+  options.feed_forward = {64, 128};
+  options.precision = {"f32", "w8a8"};
+  return SearchSpace(options, kTestTask);
+}
+
+inline const std::vector<Objective> kTestObjectives = {
+    {"accuracy", Direction::kMaximize}, {"latency_ms", Direction::kMinimize}};
+
+inline AlgorithmContext TestContext(const SearchSpace& space,
+                                    std::uint64_t seed) {
+  AlgorithmContext context;
+  context.space = &space;
+  context.study_seed = seed;
+  context.fidelity = Fidelity::kCost;
+  context.objectives = kTestObjectives;
+  return context;
+}
+
+inline StudyInfo TestInfo(std::uint64_t seed) {
+  StudyInfo info;
+  info.name = "test";
+  info.spec = {{"search", {{"trials", 10}}}};
+  info.spec_hash = "hash of the spec";
+  info.seed = seed;
+  info.objectives = kTestObjectives;
+  info.program_version = "0";
+  return info;
+}
+
+inline std::unique_ptr<SearchAlgorithm> TestAlgorithm(
+    const std::string& name, const AlgorithmContext& context) {
+  return name == "random" ? MakeRandomSearch(context)
+                          : MakeNsga2(context, {8, 0.5, 0.15, 0.1});
+}
+
+// The simulated evaluator, which fails each fifth architecture by its hash and
+// counts how often each was asked for.
+class TestEvaluator : public Evaluator {
+ public:
+  std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override {
+    std::vector<Outcome> outcomes = inner_->Evaluate(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      ++calls_[ArchitectureHash(batch[i].architecture)];
+      if (ArchitectureHash(batch[i].architecture)[0] < '3') {
+        outcomes[i] = Failure{"diverged", "as the test wants"};
+      }
+    }
+    return outcomes;
+  }
+  const std::map<std::string, int>& calls() const { return calls_; }
+
+ private:
+  std::unique_ptr<Evaluator> inner_ = MakeSimulatedEvaluator(kTestTask, {});
+  std::map<std::string, int> calls_;
+};
+
+// Runs a study in `store` up to `trials`, made from nothing but names.
+inline void RunTestStudy(TrialStore& store, const std::string& algorithm,
+                         std::int64_t trials, std::int64_t batch = 8,
+                         std::uint64_t seed = 5) {
+  const SearchSpace space = TestSpace();
+  const auto search = TestAlgorithm(algorithm, TestContext(space, seed));
+  TestEvaluator evaluator;
+  if (!store.LoadStudy()) store.CreateStudy(TestInfo(seed));
+  StudyOptions options;
+  options.trials = trials;
+  options.batch = batch;
+  Study(*search, evaluator, store, options).Run();
+}
+
+inline std::string DigestOf(const TrialStore& store) {
+  return StudyDigest(store.LoadStudy()->spec_hash, store.LoadTrials());
+}
+
+}  // namespace hone

@@ -1,0 +1,125 @@
+#include "train/compress/calibrate.h"
+
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "space/base/rng.h"
+
+namespace hone {
+namespace {
+
+std::vector<float> Normals(std::size_t count, std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(rng.Normal());
+  return values;
+}
+
+double SquaredError(const std::vector<float>& values,
+                    const ActivationQuantization& quantization) {
+  double sum = 0;
+  for (const float value : values) {
+    const double error = value - FakeQuantize(value, quantization);
+    sum += error * error;
+  }
+  return sum;
+}
+
+ValueRange RangeOf(const std::vector<float>& values) {
+  ValueRange range;
+  range.Add(values.data(), static_cast<std::int64_t>(values.size()));
+  return range;
+}
+
+Histogram HistogramOf(const std::vector<float>& values) {
+  Histogram histogram(RangeOf(values));
+  histogram.Add(values.data(), static_cast<std::int64_t>(values.size()));
+  return histogram;
+}
+
+TEST(ValueRange, AlwaysHoldsZero) {
+  EXPECT_EQ(RangeOf({2, 3}), (ValueRange{0, 3}));
+  EXPECT_EQ(RangeOf({-2, -3}), (ValueRange{-3, 0}));
+}
+
+TEST(ValueRange, DoesNotDependOnHowAStreamIsCut) {
+  const std::vector<float> values = Normals(1000, 1);
+  ValueRange cut;
+  cut.Add(values.data(), 300);
+  cut.Add(values.data() + 300, 700);
+  EXPECT_EQ(cut, RangeOf(values));
+}
+
+TEST(QuantizationOf, CoversTheRangeWith256Codes) {
+  const ActivationQuantization quantization = QuantizationOf({-1, 1.55});
+  EXPECT_FLOAT_EQ(quantization.scale, 0.01F);
+  EXPECT_EQ(quantization.zero_point, 100);
+  EXPECT_EQ(FakeQuantize(0, quantization), 0);
+  EXPECT_NEAR(FakeQuantize(-5, quantization), -1, 1e-6);
+  EXPECT_NEAR(FakeQuantize(5, quantization), 1.55, 1e-6);
+}
+
+TEST(QuantizationOf, AStreamOfZerosIsExact) {
+  EXPECT_EQ(FakeQuantize(0, QuantizationOf({0, 0})), 0);
+  Histogram histogram(ValueRange{0, 0});
+  const float zero = 0;
+  histogram.Add(&zero, 1);
+  EXPECT_EQ(histogram.LeastSquaresRange(), (ValueRange{0, 0}));
+}
+
+TEST(FakeQuantize, RoundsHalfToEven) {
+  const ActivationQuantization unit{1, 0};
+  EXPECT_EQ(FakeQuantize(0.5, unit), 0);
+  EXPECT_EQ(FakeQuantize(1.5, unit), 2);
+  EXPECT_EQ(FakeQuantize(2.5, unit), 2);
+}
+
+TEST(Histogram, EstimatesTheSquaredErrorOfTheStream) {
+  const std::vector<float> values = Normals(100000, 2);
+  const Histogram histogram = HistogramOf(values);
+  for (const ValueRange& range : {ValueRange{-4, 4}, ValueRange{-2, 2}}) {
+    const ActivationQuantization quantization = QuantizationOf(range);
+    const double exact = SquaredError(values, quantization);
+    EXPECT_NEAR(histogram.SquaredError(quantization), exact, 0.03 * exact);
+  }
+}
+
+// Published: the clip of least squared error for 8 bits on N(0,1) is 3.94.
+TEST(LeastSquaresRange, FindsTheKnownClipOfTheNormal) {
+  const ValueRange range = HistogramOf(Normals(1000000, 3)).LeastSquaresRange();
+  EXPECT_NEAR(range.high, 3.94, 0.25);
+  EXPECT_NEAR(range.low, -3.94, 0.25);
+}
+
+TEST(LeastSquaresRange, IsAsGoodAsAGridOfAllPairs) {
+  std::vector<float> values = Normals(20000, 4);
+  for (float& value : values) value = value > 0 ? value * value : value / 8;
+  const Histogram histogram = HistogramOf(values);
+  double best = histogram.SquaredError(QuantizationOf(histogram.range()));
+  for (int low = 1; low <= 40; ++low) {
+    for (int high = 1; high <= 40; ++high) {
+      best = std::min(best, histogram.SquaredError(QuantizationOf(
+                                {histogram.range().low * low / 40,
+                                 histogram.range().high * high / 40})));
+    }
+  }
+  EXPECT_LE(
+      histogram.SquaredError(QuantizationOf(histogram.LeastSquaresRange())),
+      1.1 * best);
+}
+
+// Rounding costs n scale^2 / 12 and the clipped outlier (40 - high)^2; with
+// scale = (high + 4) / 255 the sum is least at high = 15.3.
+TEST(LeastSquaresRange, WeighsAnOutlierAgainstResolution) {
+  std::vector<float> values = Normals(1000000, 5);
+  values.push_back(40);
+  const ValueRange range = HistogramOf(values).LeastSquaresRange();
+  EXPECT_NEAR(range.high, 15.3, 2);
+  EXPECT_LT(SquaredError(values, QuantizationOf(range)),
+            0.6 * SquaredError(values, QuantizationOf(RangeOf(values))));
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,171 @@
+#include "train/compress/quantize.h"
+
+#include <cmath>
+
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include "tests/train/eager_fixtures.h"
+#include "train/compress/matrix_quantization.h"
+#include "train/distill/distillation.h"
+#include "train/eager_ops.h"
+#include "train/weights.h"
+
+namespace hone {
+namespace {
+
+constexpr TaskShape kTask{40, 5, 8, 32};
+
+std::vector<float> Floats(const TensorData& data) {
+  return {data.data<float>(), data.data<float>() + data.elements()};
+}
+
+struct QuantizeTest : testing::TestWithParam<std::string> {
+  TokenData data = TinyData(200, 5, 1);
+  // Initial embeddings are small: the norms of a trained network are not.
+  NamedTensors Weights(const Architecture& architecture) const {
+    return InitialWeights(architecture, kTask, 3);
+  }
+  NamedTensors Quantize(const Architecture& architecture,
+                        QuantizationOptions options = {}) const {
+    options.calibration = GetParam();
+    return QuantizeClassifier(architecture, kTask, Weights(architecture), data,
+                              options);
+  }
+  double LogitsSqnr(const Architecture& architecture,
+                    const QuantizationOptions& options = {}) const {
+    return Sqnr(
+        Floats(ComputeLogits(architecture, kTask, Weights(architecture), data,
+                             64)),
+        Floats(ComputeQuantizedLogits(
+            architecture, kTask, Quantize(architecture, options), data, 64)));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Calibration, QuantizeTest,
+                         testing::Values("min-max", "mse"),
+                         [](const auto& info) {
+                           return info.param == "mse" ? "mse" : "min_max";
+                         });
+
+TEST_P(QuantizeTest, HasTheStatedLayout) {
+  Architecture architecture = TinyArchitecture(64, Precision::kW8A8);
+  architecture.blocks[1].precision = Precision::kW4;
+  const NamedTensors quantized = Quantize(architecture);
+  const auto expect = [&](const std::string& name, DType dtype,
+                          std::vector<std::int64_t> shape) {
+    ASSERT_TRUE(quantized.contains(name)) << name;
+    EXPECT_EQ(quantized.at(name).dtype, dtype) << name;
+    EXPECT_EQ(quantized.at(name).shape, shape) << name;
+  };
+  const std::string up = "encoder.0.feed_forward.up";
+  expect(up + ".weight", DType::kI8, {128, 64});
+  expect(up + ".weight_scale", DType::kF32, {128});
+  expect(up + ".input_scale", DType::kF32, {});
+  expect(up + ".input_zero_point", DType::kU8, {});
+  expect(up + ".bias", DType::kI32, {128});
+  const std::string down = "encoder.1.feed_forward.down";
+  expect(down + ".weight", DType::kI8, {64, 64});
+  expect(down + ".weight_scale", DType::kF32, {64, 2});
+  expect(down + ".bias", DType::kF32, {64});
+  EXPECT_FALSE(quantized.contains(down + ".input_scale"));
+  expect("classifier.weight", DType::kF32, {5, 64});
+  const NamedTensors weights = Weights(architecture);
+  for (const char* kept :
+       {"embedding.weight", "position.weight", "classifier.bias",
+        "encoder.0.attention_norm.bias"}) {
+    EXPECT_EQ(quantized.at(kept), weights.at(kept));
+  }
+}
+
+TEST_P(QuantizeTest, UsesTheLargestPowerOfTwoBlockThatDivides) {
+  const Architecture architecture = TinyArchitecture(48, Precision::kW4);
+  EXPECT_EQ(
+      Quantize(architecture).at("encoder.0.attention.query.weight_scale").shape,
+      (std::vector<std::int64_t>{48, 3}));
+}
+
+TEST_P(QuantizeTest, LayersThatReadOneTensorShareItsQuantization) {
+  const NamedTensors quantized =
+      Quantize(TinyArchitecture(16, Precision::kW8A8));
+  const std::string attention = "encoder.1.attention.";
+  for (const char* quantity : {".input_scale", ".input_zero_point"}) {
+    const TensorData& query = quantized.at(attention + "query" + quantity);
+    EXPECT_EQ(quantized.at(attention + "key" + quantity), query);
+    EXPECT_EQ(quantized.at(attention + "value" + quantity), query);
+  }
+  EXPECT_NE(quantized.at(attention + "output.input_scale"),
+            quantized.at(attention + "query.input_scale"));
+}
+
+TEST_P(QuantizeTest, F32StaysAsItWas) {
+  const Architecture architecture = TinyArchitecture(16, Precision::kF32);
+  EXPECT_EQ(Quantize(architecture), Weights(architecture));
+}
+
+TEST_P(QuantizeTest, LogitsStayCloseToF32) {
+  EXPECT_GT(LogitsSqnr(TinyArchitecture(64, Precision::kW8A8)), 30);
+  EXPECT_GT(LogitsSqnr(TinyArchitecture(64, Precision::kW4)), 14);
+  EXPECT_GT(LogitsSqnr(TinyArchitecture(64, Precision::kW8A8)),
+            LogitsSqnr(TinyArchitecture(64, Precision::kW4)) + 6);
+}
+
+TEST_P(QuantizeTest, ReducedRangeHolds) {
+  const NamedTensors quantized =
+      Quantize(TinyArchitecture(16, Precision::kW8A8), {.reduce_range = true});
+  const TensorData& codes = quantized.at("encoder.0.attention.key.weight");
+  for (std::int64_t i = 0; i < codes.elements(); ++i) {
+    EXPECT_LE(std::abs(codes.data<std::int8_t>()[i]), 63);
+  }
+}
+
+// What the interpreter computes in floats is what an engine computes in
+// integers: u8 x s8 sums in int32, the int32 bias, one scale for each output.
+TEST_P(QuantizeTest, LinearEqualsIntegerArithmetic) {
+  const Architecture architecture = TinyArchitecture(64, Precision::kW8A8);
+  const NamedTensors quantized = Quantize(architecture);
+  const std::string name = "encoder.0.feed_forward.up";
+  StoredWeights source(quantized, at::kCPU);
+  EagerOps ops(source);
+  const at::Tensor x = RandomTensor({10, 64}, 5, at::kFloat).mul_(2);
+  const at::Tensor y = ops.Linear(name, x, {64, 128, Precision::kW8A8});
+  const float input_scale =
+      quantized.at(name + ".input_scale").data<float>()[0];
+  const std::int32_t zero =
+      quantized.at(name + ".input_zero_point").data<std::uint8_t>()[0];
+  const auto* codes = quantized.at(name + ".weight").data<std::int8_t>();
+  const auto* scales = quantized.at(name + ".weight_scale").data<float>();
+  const auto* bias = quantized.at(name + ".bias").data<std::int32_t>();
+  for (std::int64_t row = 0; row < 10; ++row) {
+    const auto* values = x.const_data_ptr<float>() + row * 64;
+    for (std::int64_t o = 0; o < 128; ++o) {
+      std::int32_t accumulator = bias[o];
+      double magnitude = std::abs(bias[o]);
+      for (std::int64_t i = 0; i < 64; ++i) {
+        const auto code = static_cast<std::int32_t>(std::clamp(
+            std::nearbyint(values[i] / input_scale) + static_cast<float>(zero),
+            0.F, 255.F));
+        accumulator += (code - zero) * codes[o * 64 + i];
+        magnitude += std::abs((code - zero) * codes[o * 64 + i]);
+      }
+      const double scale = static_cast<double>(input_scale) * scales[o];
+      EXPECT_NEAR(y[row][o].item<double>(), accumulator * scale,
+                  1e-5 * magnitude * scale);
+    }
+  }
+}
+
+TEST(CalibrationRows, AreSpreadOverTheSplit) {
+  TokenData data;
+  for (std::int64_t i = 0; i < 10; ++i) {
+    data.tokens.push_back({i});
+    data.labels.push_back(i);
+  }
+  EXPECT_EQ(CalibrationRows(data, 4).labels,
+            (std::vector<std::int64_t>{0, 2, 5, 7}));
+  EXPECT_EQ(CalibrationRows(data, 4).tokens[3], (std::vector<std::int64_t>{7}));
+  EXPECT_EQ(CalibrationRows(data, 11).size(), 10u);
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,215 @@
+#include "train/trainer.h"
+
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/train/eager_fixtures.h"
+#include "train/weights.h"
+
+namespace hone {
+namespace {
+
+constexpr TaskShape kTask{40, 5, 8, 32};
+
+struct TrainerTest : testing::Test {
+  TokenData data = TinyData(160, 5, 1);
+  TrainingJob job;
+  TrainingOptions options;
+
+  TrainerTest() {
+    InitializeTorch();
+    job.architecture = TinyArchitecture(16, Precision::kF32);
+    job.task = kTask;
+    job.data = &data;
+    job.seed = 11;
+    options.steps = 40;
+    options.batch_size = 16;
+    options.learning_rate = 3e-3;
+    options.warmup_steps = 10;
+  }
+
+  TrainingResult Train() const {
+    return std::get<TrainingResult>(TrainClassifier(job, options));
+  }
+  std::vector<std::int64_t> Predict(const Architecture& architecture,
+                                    const NamedTensors& weights) const {
+    const TensorData logits =
+        ComputeLogits(architecture, kTask, weights, data, 64);
+    std::vector<std::int64_t> classes;
+    for (std::size_t row = 0; row < data.size(); ++row) {
+      const auto* first =
+          logits.data<float>() + static_cast<std::int64_t>(row) * kTask.classes;
+      classes.push_back(std::max_element(first, first + kTask.classes) - first);
+    }
+    return classes;
+  }
+  static double Agreement(const std::vector<std::int64_t>& a,
+                          const std::vector<std::int64_t>& b) {
+    double equal = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i] ? 1 : 0;
+    return equal / static_cast<double>(a.size());
+  }
+  // A teacher that was trained on the data with permuted labels: agreement with
+  // it cannot come from the labels.
+  Teacher PermutedTeacher() const {
+    TokenData permuted = data;
+    for (std::int64_t& label : permuted.labels) label = (label + 2) % 5;
+    TrainingJob teaching = job;
+    teaching.data = &permuted;
+    teaching.architecture = TinyArchitecture(32, Precision::kF32);
+    TrainingOptions longer = options;
+    longer.steps = 300;
+    Teacher teacher{
+        teaching.architecture,
+        kTask,
+        std::get<TrainingResult>(TrainClassifier(teaching, longer)).weights,
+        {}};
+    teacher.logits_NC =
+        ComputeLogits(teacher.architecture, kTask, teacher.weights, data, 64);
+    return teacher;
+  }
+};
+
+TEST_F(TrainerTest, FitsASmallSet) {
+  options.steps = 400;
+  options.dropout = 0;
+  const TrainingResult result = Train();
+  EXPECT_LT(result.final_loss, 0.05);
+  EXPECT_GT(Agreement(Predict(job.architecture, result.weights), data.labels),
+            0.99);
+  EXPECT_GT(result.tokens_per_second, 0);
+}
+
+TEST_F(TrainerTest, ResultHasTheNetworksWeightsAndNoOthers) {
+  const Teacher teacher = PermutedTeacher();
+  job.teacher = &teacher;
+  job.distillation.hidden_weight = 1;
+  EXPECT_NO_THROW(
+      CheckWeights(Train().weights, job.architecture, kTask, "result"));
+}
+
+TEST_F(TrainerTest, SameJobGivesSameBytesAlsoBesideOthers) {
+  TrainingJob other = job;
+  other.seed = 12;
+  other.architecture = TinyArchitecture(32, Precision::kF32);
+  const TrainingResult first = Train();
+  const auto second = std::get<TrainingResult>(TrainClassifier(other, options));
+  TrainingResult beside_first;
+  TrainingResult beside_second;
+  std::thread a([&] { beside_first = Train(); });
+  std::thread b([&] {
+    beside_second = std::get<TrainingResult>(TrainClassifier(other, options));
+  });
+  a.join();
+  b.join();
+  EXPECT_EQ(beside_first.weights, first.weights);
+  EXPECT_EQ(beside_first.final_loss, first.final_loss);
+  EXPECT_EQ(beside_second.weights, second.weights);
+}
+
+TEST_F(TrainerTest, SeedsMatter) {
+  const TrainingResult first = Train();
+  job.seed = 12;
+  EXPECT_NE(Train().weights, first.weights);
+}
+
+TEST_F(TrainerTest, DivergenceIsAFailureWithItsReason) {
+  for (const double rate : {std::numeric_limits<double>::infinity(), 1e38}) {
+    options.learning_rate = rate;
+    const auto outcome = TrainClassifier(job, options);
+    ASSERT_TRUE(std::holds_alternative<Failure>(outcome)) << rate;
+    EXPECT_EQ(std::get<Failure>(outcome).code, "diverged");
+    EXPECT_THAT(std::get<Failure>(outcome).reason,
+                testing::HasSubstr("not finite at step"));
+  }
+}
+
+TEST_F(TrainerTest, DivergenceInTheLastStepIsSeen) {
+  options.learning_rate = std::numeric_limits<double>::infinity();
+  options.steps = 1;
+  options.warmup_steps = 0;
+  EXPECT_TRUE(std::holds_alternative<Failure>(TrainClassifier(job, options)));
+}
+
+TEST_F(TrainerTest, StudentComesToAgreeWithItsTeacher) {
+  const Teacher teacher = PermutedTeacher();
+  const auto taught = Predict(teacher.architecture, teacher.weights);
+  options.steps = 200;
+  const double alone =
+      Agreement(Predict(job.architecture, Train().weights), taught);
+  job.teacher = &teacher;
+  job.distillation = {.hard_weight = 0, .logits_weight = 1};
+  const double distilled =
+      Agreement(Predict(job.architecture, Train().weights), taught);
+  EXPECT_LT(alone, 0.3);
+  EXPECT_GT(distilled, 0.9);
+}
+
+TEST_F(TrainerTest, HiddenStatesAloneTeachTheEncoder) {
+  const Teacher teacher = PermutedTeacher();
+  job.teacher = &teacher;
+  job.distillation = {.hard_weight = 0, .logits_weight = 0, .hidden_weight = 1};
+  options.steps = 20;
+  const double early = Train().final_loss;
+  options.steps = 300;
+  EXPECT_LT(Train().final_loss, 0.7 * early);
+}
+
+TEST_F(TrainerTest, GivenInitialValuesAreTheStart) {
+  job.initial["embedding.weight"] =
+      TensorData::FromFloats({40, 16}, std::vector<float>(40 * 16, 0.5F));
+  options.learning_rate = 0;
+  const TrainingResult result = Train();
+  EXPECT_EQ(result.weights.at("embedding.weight"),
+            job.initial.at("embedding.weight"));
+  EXPECT_EQ(result.weights.at("classifier.weight"),
+            InitialWeights(job.architecture, kTask, job.seed)
+                .at("classifier.weight"));
+  job.initial["no.such.weight"] = TensorData::FromFloats({1}, {1});
+  EXPECT_THROW(Train(), Error);
+}
+
+TEST_F(TrainerTest, EmbeddingRateIsScaled) {
+  options.embedding_learning_rate_scale = 0;
+  const TrainingResult result = Train();
+  const NamedTensors initial =
+      InitialWeights(job.architecture, kTask, job.seed);
+  EXPECT_EQ(result.weights.at("embedding.weight"),
+            initial.at("embedding.weight"));
+  EXPECT_NE(result.weights.at("position.weight"),
+            initial.at("position.weight"));
+}
+
+TEST_F(TrainerTest, CanBeCancelledAndReportsSteps) {
+  std::atomic<bool> cancelled = false;
+  std::vector<std::int64_t> steps;
+  job.cancelled = &cancelled;
+  job.on_step = [&](std::int64_t step, std::int64_t all) {
+    EXPECT_EQ(all, 40);
+    steps.push_back(step);
+    cancelled = step == 20;
+  };
+  try {
+    Train();
+    FAIL() << "training went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+  EXPECT_EQ(steps.back(), 20);
+}
+
+TEST_F(TrainerTest, RefusesDataThatDoesNotFit) {
+  data.labels[3] = kTask.classes;
+  EXPECT_THROW(Train(), Error);
+  data = {};
+  EXPECT_THROW(Train(), Error);
+}
+
+TEST(Torch, HasTheVersionBuiltFor) { EXPECT_EQ(TorchVersion(), "2.13.0"); }
+
+}  // namespace
+}  // namespace hone
