@@ -78,6 +78,16 @@ std::vector<std::string> MetricsIn(const std::vector<Trial>& trials) {
   return names;
 }
 
+std::vector<Trial> InFrontOrder(std::vector<Trial> front,
+                                const std::vector<Objective>& objectives) {
+  std::stable_sort(front.begin(), front.end(),
+                   [&](const Trial& a, const Trial& b) {
+                     return MinimizedValues(a, objectives).back() <
+                            MinimizedValues(b, objectives).back();
+                   });
+  return front;
+}
+
 Table SummaryTable(const std::vector<Trial>& trials,
                    const std::vector<Objective>& objectives,
                    bool with_intervals) {

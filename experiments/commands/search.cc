@@ -63,7 +63,8 @@ std::string ResumeCommand(const Arguments& arguments) {
 
 int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
              const CommandContext& context) {
-  const StudyView study = ReadStudy(path);
+  StudyView study = ReadStudy(path);
+  study.front = InFrontOrder(std::move(study.front), study.info.objectives);
   const std::string digest = StudyDigest(study.info.spec_hash, study.trials);
   const auto failed = std::count_if(
       study.trials.begin(), study.trials.end(),

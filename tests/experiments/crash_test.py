@@ -9,28 +9,31 @@ import unittest
 
 from hone_process import SIMULATED, CliTest
 
-TRIALS = ["--set", "search.trials=300"]
 KILLS = 20
 
 
 class CrashTest(CliTest):
 
     def test_killed_20_times_gives_the_same_digest(self):
-        begin = time.monotonic()
-        self.search(*TRIALS, study="calm.db")
-        whole = time.monotonic() - begin
         chance = random.Random(7)
-        killed = 0
-        while killed < KILLS:
+        begin = time.monotonic()
+        self.hone("--version")
+        start_up = time.monotonic() - begin
+        cut_short = 0
+        for _ in range(KILLS):
+            before = self.rows()
             process = self.start("search", SIMULATED, "--study", "s.db",
-                                 *TRIALS)
-            # Early enough that most runs are cut short; late enough that
-            # some get into the writing.
-            time.sleep(chance.uniform(0, whole * 0.3))
+                                 "--set", "search.trials=100000")
+            # From before its first breath to well within the writing.
+            time.sleep(chance.uniform(0, 4 * start_up + 0.3))
+            self.assertIsNone(process.poll(), "ended before it was killed")
             process.kill()
             process.wait()
-            killed += 1
-        self.search(*TRIALS)
+            cut_short += self.rows() > before
+        self.assertGreater(cut_short, KILLS // 4)
+        trials = self.rows() + 5
+        self.search("--set", f"search.trials={trials}")
+        self.search("--set", f"search.trials={trials}", study="calm.db")
         self.assertEqual(self.digest(), self.digest("calm.db"))
         self.hone("doctor", "s.db")
 

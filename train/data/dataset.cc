@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "space/base/error.h"
 #include "space/base/hash.h"
@@ -60,51 +61,84 @@ std::vector<LabelledRow> OwnRows(const TaskOptions& options,
                                  const std::string& key) {
   if (path.empty()) {
     throw Error(ErrorCode::kUsage,
-                "task." + key + ": name a .tsv, .csv or .jsonl file");
+                "task." + key +
+                    ": missing; name a .tsv, .csv or .jsonl file (task.kind "
+                    "is text-classification)");
   }
   return ReadLabelledRows(path, options.text_column, options.label_column);
 }
 
-std::vector<LabelledText> Label(const std::vector<LabelledRow>& rows,
+void CheckNoOwnFiles(const TaskOptions& options) {
+  for (const auto& [key, path] :
+       {std::pair("train", options.train), std::pair("dev", options.dev),
+        std::pair("test", options.test)}) {
+    if (path.empty()) continue;
+    throw Error(ErrorCode::kUsage,
+                std::string("task.") + key +
+                    ": the task wordnet-gloss reads no files of yours; set "
+                    "task.kind to text-classification");
+  }
+}
+
+// A long list of classes would bury the message.
+std::string LabelHint(const std::string& label,
+                      const std::vector<std::string>& classes) {
+  constexpr std::size_t kMostListed = 20;
+  const bool listed =
+      classes.size() <= kMostListed || !NearestWord(label, classes).empty();
+  return listed ? DidYouMean(label, classes) : "";
+}
+
+std::vector<LabelledText> Label(std::vector<LabelledRow> rows,
                                 const std::vector<std::string>& classes,
                                 const std::string& path) {
   std::vector<LabelledText> examples;
-  for (const LabelledRow& row : rows) {
+  examples.reserve(rows.size());
+  for (LabelledRow& row : rows) {
     const std::int64_t label = ClassOf(classes, row.label);
     if (label < 0) {
       throw Error(ErrorCode::kUsage,
                   path + ":" + std::to_string(row.line) + ": the label '" +
                       row.label + "' does not occur in the training file" +
-                      DidYouMean(row.label, classes));
+                      LabelHint(row.label, classes));
     }
-    examples.push_back({row.text, label});
+    examples.push_back({std::move(row.text), label});
   }
   return examples;
+}
+
+TextDataset WordNetDataset() {
+  TextDataset dataset;
+  const std::vector<Gloss> glosses = ReadWordNet(WordNetFolder());
+  dataset.classes = SortedCategories();
+  dataset.train = WordNetSplit(glosses, dataset.classes, Split::kTrain);
+  dataset.dev = WordNetSplit(glosses, dataset.classes, Split::kDev);
+  return dataset;
+}
+
+TextDataset OwnDataset(const TaskOptions& options) {
+  auto train = OwnRows(options, options.train, "train");
+  auto dev = OwnRows(options, options.dev, "dev");
+  std::set<std::string> classes;
+  for (const LabelledRow& row : train) classes.insert(row.label);
+  if (classes.size() < 2) {
+    throw Error(ErrorCode::kUsage, options.train + ": every label is '" +
+                                       *classes.begin() +
+                                       "'; at least two classes are needed");
+  }
+  TextDataset dataset;
+  dataset.classes.assign(classes.begin(), classes.end());
+  dataset.train = Label(std::move(train), dataset.classes, options.train);
+  dataset.dev = Label(std::move(dev), dataset.classes, options.dev);
+  return dataset;
 }
 
 }  // namespace
 
 TextDataset LoadDataset(const TaskOptions& options) {
-  TextDataset dataset;
-  if (options.kind == "wordnet-gloss") {
-    const std::vector<Gloss> glosses = ReadWordNet(WordNetFolder());
-    dataset.classes = SortedCategories();
-    dataset.train = WordNetSplit(glosses, dataset.classes, Split::kTrain);
-    dataset.dev = WordNetSplit(glosses, dataset.classes, Split::kDev);
-  } else {
-    const auto train = OwnRows(options, options.train, "train");
-    const auto dev = OwnRows(options, options.dev, "dev");
-    std::set<std::string> classes;
-    for (const LabelledRow& row : train) classes.insert(row.label);
-    if (classes.size() < 2) {
-      throw Error(ErrorCode::kUsage, options.train +
-                                         ": all labels are equal; at least two "
-                                         "classes are needed");
-    }
-    dataset.classes.assign(classes.begin(), classes.end());
-    dataset.train = Label(train, dataset.classes, options.train);
-    dataset.dev = Label(dev, dataset.classes, options.dev);
-  }
+  const bool wordnet = options.kind == "wordnet-gloss";
+  if (wordnet) CheckNoOwnFiles(options);
+  TextDataset dataset = wordnet ? WordNetDataset() : OwnDataset(options);
   dataset.content_hash = ContentHash(dataset);
   return dataset;
 }

@@ -1,23 +1,25 @@
 #include "train/data/delimited.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/json.h"
+#include "train/data/utf8.h"
 
 namespace hone {
 namespace {
 
 constexpr std::size_t kMaxLine = std::size_t{16} << 20;
 
-// One record and the line it begins on.
+// One row and the line it begins on.
 struct Record {
   std::vector<std::string> fields;
   std::int64_t line = 0;
 };
 
+// Walks over a file and knows where it is.
 class Reader {
  public:
   Reader(const std::filesystem::path& path, std::string bytes)
@@ -26,27 +28,30 @@ class Reader {
   }
 
   bool AtEnd() const { return at_ >= bytes_.size(); }
+  // Of the line that the next byte is on.
+  std::int64_t line() const { return line_; }
 
+  std::string Where(std::int64_t line) const {
+    return path_ + ":" + std::to_string(line);
+  }
   [[noreturn]] void Refuse(std::int64_t line, const std::string& what) const {
-    throw Error(ErrorCode::kUsage,
-                path_ + ":" + std::to_string(line) + ": " + what);
+    throw Error(ErrorCode::kUsage, Where(line) + ": " + what);
   }
 
   // The next line without its end, checked.
   std::string_view Line() {
     const std::size_t end = std::min(bytes_.find('\n', at_), bytes_.size());
     std::string_view line(bytes_.data() + at_, end - at_);
+    CheckBytes(line, line_);
     at_ = end + 1;
     ++line_;
     if (line.ends_with('\r')) line.remove_suffix(1);
-    CheckBytes(line, line_);
     return line;
   }
 
   Record TabSeparated() {
-    Record record;
+    Record record{{}, line_};
     std::string_view line = Line();
-    record.line = line_;
     while (true) {
       const std::size_t tab = line.find('\t');
       record.fields.emplace_back(line.substr(0, tab));
@@ -56,67 +61,68 @@ class Reader {
   }
 
   Record CommaSeparated() {
-    Record record;
-    record.line = line_ + 1;
+    Record record{{}, line_};
+    const std::size_t begin = at_;
     while (true) {
-      record.fields.push_back(bytes_[std::min(at_, bytes_.size() - 1)] == '"' &&
-                                      !AtEnd()
-                                  ? Quoted(record.line)
-                                  : Unquoted());
-      CheckBytes(record.fields.back(), record.line);
-      if (AtEnd() || bytes_[at_] == '\n') break;
-      ++at_;  // the comma
+      record.fields.push_back(At('"') ? Quoted(record.line) : Unquoted());
+      if (!At(',')) break;
+      ++at_;
     }
-    ++at_;
-    ++line_;
+    CheckBytes(std::string_view(bytes_).substr(begin, at_ - begin),
+               record.line);
+    SkipLineEnd();
     return record;
   }
 
-  std::int64_t line() const { return line_; }
-
  private:
+  bool At(char c) const { return !AtEnd() && bytes_[at_] == c; }
+  bool AtLineEnd() const {
+    return AtEnd() || At('\n') || bytes_.compare(at_, 2, "\r\n") == 0 ||
+           (At('\r') && at_ + 1 == bytes_.size());
+  }
+  void SkipLineEnd() {
+    if (At('\r')) ++at_;
+    ++at_;
+    ++line_;
+  }
+
   void CheckBytes(std::string_view text, std::int64_t line) const {
     if (text.size() > kMaxLine) Refuse(line, "longer than 16 MiB");
     if (text.find('\0') != std::string_view::npos) {
       Refuse(line, "holds a NUL byte; a text file is needed");
     }
-    if (!IsUtf8(text)) Refuse(line, "is not valid UTF-8");
+    if (!IsUtf8(text)) {
+      Refuse(line, "is not valid UTF-8; save the file as UTF-8");
+    }
   }
 
   std::string Unquoted() {
-    std::string field;
-    while (!AtEnd() && bytes_[at_] != ',' && bytes_[at_] != '\n') {
-      if (bytes_[at_] == '"') {
-        Refuse(line_ + 1,
+    const std::size_t begin = at_;
+    for (; !At(',') && !AtLineEnd(); ++at_) {
+      if (At('"')) {
+        Refuse(line_,
                "a quote inside an unquoted field; quote the whole field and "
                "double the quote");
       }
-      field += bytes_[at_++];
     }
-    if (field.ends_with('\r') && (AtEnd() || bytes_[at_] == '\n')) {
-      field.pop_back();
-    }
-    return field;
+    return bytes_.substr(begin, at_ - begin);
   }
 
   std::string Quoted(std::int64_t first_line) {
     std::string field;
     for (++at_; !AtEnd(); ++at_) {
-      const char c = bytes_[at_];
-      if (c == '\n') ++line_;
-      if (c != '"') {
-        field += c;
-      } else if (bytes_.compare(at_, 2, "\"\"") == 0) {
-        field += '"';
+      if (field.size() > kMaxLine) Refuse(first_line, "longer than 16 MiB");
+      if (bytes_.compare(at_, 2, "\"\"") == 0) {
         ++at_;
-      } else {
+      } else if (At('"')) {
         ++at_;
-        if (!AtEnd() && bytes_[at_] == '\r') ++at_;
-        if (!AtEnd() && bytes_[at_] != ',' && bytes_[at_] != '\n') {
-          Refuse(line_ + 1, "text after a closing quote");
+        if (!At(',') && !AtLineEnd()) {
+          Refuse(line_, "text after a closing quote");
         }
         return field;
       }
+      if (At('\n')) ++line_;
+      field += bytes_[at_];
     }
     Refuse(first_line, "an unterminated quote");
   }
@@ -124,8 +130,23 @@ class Reader {
   std::string path_;
   std::string bytes_;
   std::size_t at_ = 0;
-  std::int64_t line_ = 0;
+  std::int64_t line_ = 1;
 };
+
+bool IsBlank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
+LabelledRow Checked(const Reader& reader, LabelledRow row) {
+  for (const std::string& value : {row.text, row.label}) {
+    if (value.find('\0') != std::string::npos) {
+      reader.Refuse(row.line, "holds a NUL character");
+    }
+  }
+  if (IsBlank(row.text)) reader.Refuse(row.line, "the text is empty");
+  if (IsBlank(row.label)) reader.Refuse(row.line, "the label is empty");
+  return row;
+}
 
 std::size_t ColumnOf(const Reader& reader,
                      const std::vector<std::string>& columns,
@@ -138,11 +159,24 @@ std::size_t ColumnOf(const Reader& reader,
   return static_cast<std::size_t>(found - columns.begin());
 }
 
-void CheckRow(const Reader& reader, const LabelledRow& row) {
-  if (row.text.find_first_not_of(" \t") == std::string::npos) {
-    reader.Refuse(row.line, "the text is empty");
+void CheckDistinct(const Reader& reader, std::vector<std::string> columns) {
+  std::sort(columns.begin(), columns.end());
+  const auto twice = std::adjacent_find(columns.begin(), columns.end());
+  if (twice != columns.end()) {
+    reader.Refuse(1, "two columns are named '" + *twice + "'");
   }
-  if (row.label.empty()) reader.Refuse(row.line, "the label is empty");
+}
+
+void CheckFields(const Reader& reader, const Record& record,
+                 std::size_t columns) {
+  const std::size_t fields = record.fields.size();
+  if (fields == columns) return;
+  if (fields == 1 && record.fields[0].empty()) {
+    reader.Refuse(record.line, "an empty line");
+  }
+  reader.Refuse(record.line, std::to_string(fields) +
+                                 (fields == 1 ? " field" : " fields") +
+                                 "; the header has " + std::to_string(columns));
 }
 
 std::vector<LabelledRow> ReadTable(Reader& reader, bool commas,
@@ -151,78 +185,56 @@ std::vector<LabelledRow> ReadTable(Reader& reader, bool commas,
   const auto next = [&] {
     return commas ? reader.CommaSeparated() : reader.TabSeparated();
   };
-  if (reader.AtEnd()) reader.Refuse(1, "the file is empty");
   const std::vector<std::string> columns = next().fields;
-  const std::set<std::string> distinct(columns.begin(), columns.end());
-  if (distinct.size() != columns.size()) {
-    reader.Refuse(1, "two columns have one name");
-  }
+  CheckDistinct(reader, columns);
   const std::size_t text = ColumnOf(reader, columns, text_column);
   const std::size_t label = ColumnOf(reader, columns, label_column);
   std::vector<LabelledRow> rows;
   while (!reader.AtEnd()) {
-    const Record record = next();
-    if (record.fields.size() != columns.size()) {
-      reader.Refuse(record.line, std::to_string(record.fields.size()) +
-                                     " fields; the header has " +
-                                     std::to_string(columns.size()));
-    }
-    rows.push_back({record.fields[text], record.fields[label], record.line});
-    CheckRow(reader, rows.back());
+    Record record = next();
+    CheckFields(reader, record, columns.size());
+    rows.push_back(
+        Checked(reader, {std::move(record.fields[text]),
+                         std::move(record.fields[label]), record.line}));
   }
   return rows;
 }
 
-std::vector<LabelledRow> ReadJsonLines(Reader& reader, const std::string& path,
+// The string under `key` of an object on `line`.
+std::string StringOf(const Reader& reader, std::int64_t line, const Json& json,
+                     const std::string& key) {
+  if (!json.is_object()) {
+    reader.Refuse(line, "a JSON object is needed, such as {\"text\": \"...\"}");
+  }
+  const auto found = json.find(key);
+  if (found == json.end()) {
+    std::vector<std::string> keys;
+    for (const auto& item : json.items()) keys.push_back(item.key());
+    reader.Refuse(line, "no key '" + key + "'" + DidYouMean(key, keys));
+  }
+  if (!found->is_string()) {
+    reader.Refuse(line, "'" + key + "' is no string; write it in quotes");
+  }
+  return found->get<std::string>();
+}
+
+std::vector<LabelledRow> ReadJsonLines(Reader& reader,
                                        const std::string& text_column,
                                        const std::string& label_column) {
   std::vector<LabelledRow> rows;
   while (!reader.AtEnd()) {
-    const std::string_view line = reader.Line();
-    const std::int64_t number = reader.line();
-    const Json object = ParseJson(line, path + ":" + std::to_string(number));
-    const auto get = [&](const std::string& key) {
-      if (!object.is_object() || !object.contains(key) ||
-          !object[key].is_string()) {
-        reader.Refuse(number,
-                      "an object with a string '" + key + "' is needed");
-      }
-      return object[key].get<std::string>();
-    };
-    rows.push_back({get(text_column), get(label_column), number});
-    CheckRow(reader, rows.back());
+    const std::int64_t line = reader.line();
+    const std::string_view text = reader.Line();
+    if (text.empty()) reader.Refuse(line, "an empty line");
+    const Json json = ParseJson(text, reader.Where(line));
+    rows.push_back(
+        Checked(reader, {StringOf(reader, line, json, text_column),
+                         StringOf(reader, line, json, label_column), line}));
   }
   return rows;
 }
 
 }  // namespace
-
-bool IsUtf8(std::string_view bytes) {
-  const auto at = [&](std::size_t i) {
-    return static_cast<unsigned char>(bytes[i]);
-  };
-  for (std::size_t i = 0; i < bytes.size();) {
-    const unsigned first = at(i);
-    const std::size_t length = first < 0x80             ? 1
-                               : (first & 0xE0) == 0xC0 ? 2
-                               : (first & 0xF0) == 0xE0 ? 3
-                               : (first & 0xF8) == 0xF0 ? 4
-                                                        : 0;
-    if (length == 0 || i + length > bytes.size()) return false;
-    unsigned code = length == 1 ? first : first & (0x7Fu >> length);
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((at(i + k) & 0xC0) != 0x80) return false;
-      code = code << 6 | (at(i + k) & 0x3F);
-    }
-    constexpr unsigned kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (code < kSmallest[length] || code > 0x10FFFF ||
-        (code >= 0xD800 && code <= 0xDFFF)) {
-      return false;
-    }
-    i += length;
-  }
-  return true;
-}
 
 std::vector<LabelledRow> ReadLabelledRows(const std::filesystem::path& path,
                                           const std::string& text_column,
@@ -233,10 +245,16 @@ std::vector<LabelledRow> ReadLabelledRows(const std::filesystem::path& path,
                                        ": unknown kind of file; use .tsv, "
                                        ".csv or .jsonl");
   }
+  if (text_column == label_column) {
+    throw Error(ErrorCode::kUsage,
+                "task.label_column: '" + label_column +
+                    "' is the text column too; name another column");
+  }
   Reader reader(path, ReadFile(path));
+  if (reader.AtEnd()) reader.Refuse(1, "the file is empty");
   std::vector<LabelledRow> rows =
       extension == ".jsonl"
-          ? ReadJsonLines(reader, path.string(), text_column, label_column)
+          ? ReadJsonLines(reader, text_column, label_column)
           : ReadTable(reader, extension == ".csv", text_column, label_column);
   if (rows.empty()) reader.Refuse(1, "holds no examples");
   return rows;

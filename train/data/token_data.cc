@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "space/base/error.h"
 
@@ -18,15 +19,34 @@ std::map<std::size_t, std::vector<std::int64_t>> Buckets(
   return buckets;
 }
 
-void Cut(std::size_t tokens, const std::vector<std::int64_t>& rows,
-         std::int64_t batch_size, std::vector<Batch>& batches) {
+std::vector<Batch> Cut(std::size_t tokens,
+                       const std::vector<std::int64_t>& rows,
+                       std::int64_t batch_size) {
+  HONE_CHECK_LE(1, batch_size);
   const auto size = static_cast<std::size_t>(batch_size);
+  std::vector<Batch> batches;
   for (std::size_t begin = 0; begin < rows.size(); begin += size) {
     const std::size_t end = std::min(begin + size, rows.size());
     batches.push_back({static_cast<std::int64_t>(tokens),
                        {rows.begin() + static_cast<std::ptrdiff_t>(begin),
                         rows.begin() + static_cast<std::ptrdiff_t>(end)}});
   }
+  return batches;
+}
+
+// Every bucket cut into batches, after `arrange` saw its rows.
+template <typename Arrange>
+std::vector<Batch> CutBuckets(const TokenData& data, std::int64_t batch_size,
+                              Arrange&& arrange) {
+  std::vector<Batch> batches;
+  auto buckets = Buckets(data);
+  for (auto& [tokens, rows] : buckets) {
+    arrange(rows);
+    for (Batch& batch : Cut(tokens, rows, batch_size)) {
+      batches.push_back(std::move(batch));
+    }
+  }
+  return batches;
 }
 
 }  // namespace
@@ -45,22 +65,16 @@ TokenData Tokenize(const std::vector<LabelledText>& examples,
 
 std::vector<Batch> EpochBatches(const TokenData& data, std::int64_t batch_size,
                                 Rng& rng) {
-  std::vector<Batch> batches;
-  for (auto& [tokens, rows] : Buckets(data)) {
-    rng.Shuffle(rows);
-    Cut(tokens, rows, batch_size, batches);
-  }
+  std::vector<Batch> batches =
+      CutBuckets(data, batch_size,
+                 [&](std::vector<std::int64_t>& rows) { rng.Shuffle(rows); });
   rng.Shuffle(batches);
   return batches;
 }
 
 std::vector<Batch> OrderedBatches(const TokenData& data,
                                   std::int64_t batch_size) {
-  std::vector<Batch> batches;
-  for (const auto& [tokens, rows] : Buckets(data)) {
-    Cut(tokens, rows, batch_size, batches);
-  }
-  return batches;
+  return CutBuckets(data, batch_size, [](const std::vector<std::int64_t>&) {});
 }
 
 std::vector<std::int64_t> GatherTokens(const TokenData& data,

@@ -1,6 +1,7 @@
 #include "train/data/vocabulary.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <unordered_map>
 
@@ -8,49 +9,45 @@
 #include <sentencepiece_trainer.h>
 
 #include "space/base/error.h"
+#include "space/base/hash.h"
 #include "space/base/json.h"
+#include "train/data/words.h"
 
 namespace hone {
 namespace {
 
 constexpr char kUnknown[] = "<unknown>";
-constexpr char kPieceHeader[] = "hone sentencepiece 1\n";
+constexpr std::int64_t kAllWords = std::numeric_limits<std::int64_t>::max();
+// Longer texts do not train the pieces; SentencePiece would leave out texts
+// above 4192 bytes.
+constexpr int kMaxSentenceBytes = 1 << 24;
+constexpr char kFormat[] = "hone-vocabulary 1 ";
+constexpr char kWordKind[] = "word";
+constexpr char kPieceKind[] = "sentencepiece";
 
 [[noreturn]] void RefuseBytes(const std::string& what) {
   throw Error(ErrorCode::kIntegrity, "not a vocabulary of ours: " + what);
 }
 
-// Lower-cased runs of letters (bytes above ASCII count as letters), runs of
-// digits, and every other visible character alone.
-std::vector<std::string> SplitWords(std::string_view text) {
-  enum class Kind { kNone, kLetter, kDigit };
-  std::vector<std::string> words;
-  Kind previous = Kind::kNone;
-  for (const char raw : text) {
-    const auto byte = static_cast<unsigned char>(raw);
-    const bool upper = byte >= 'A' && byte <= 'Z';
-    const char c = upper ? static_cast<char>(byte + 32) : raw;
-    Kind kind = Kind::kNone;
-    if (byte >= 0x80 || (c >= 'a' && c <= 'z')) kind = Kind::kLetter;
-    if (byte >= '0' && byte <= '9') kind = Kind::kDigit;
-    if (byte > ' ') {
-      if (kind != Kind::kNone && kind == previous) {
-        words.back() += c;
-      } else {
-        words.emplace_back(1, c);
-      }
-    }
-    previous = kind;
-  }
-  return words;
+// What stands before the content of a serialized vocabulary. With the hash no
+// damaged model reaches SentencePiece, which trusts what it is given.
+std::string WithHeader(const std::string& kind, std::string_view content) {
+  std::string bytes = kFormat + kind + " " + Sha256(content) + "\n";
+  bytes += content;
+  return bytes;
 }
 
 class WordVocabulary : public Vocabulary {
  public:
   explicit WordVocabulary(std::vector<std::string> words)
       : words_(std::move(words)) {
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-      numbers_.emplace(words_[i], static_cast<std::int64_t>(i));
+    if (words_.empty() || words_[0] != kUnknown) {
+      RefuseBytes("the first word is not " + std::string(kUnknown));
+    }
+    for (const std::string& word : words_) {
+      if (!numbers_.emplace(word, numbers_.size()).second) {
+        RefuseBytes("the word '" + word + "' stands in it twice");
+      }
     }
   }
 
@@ -61,8 +58,7 @@ class WordVocabulary : public Vocabulary {
   std::vector<std::int64_t> Encode(std::string_view text,
                                    std::int64_t max_tokens) const override {
     std::vector<std::int64_t> tokens;
-    for (const std::string& word : SplitWords(text)) {
-      if (static_cast<std::int64_t>(tokens.size()) == max_tokens) break;
+    for (const std::string& word : SplitWords(text, max_tokens)) {
       const auto found = numbers_.find(word);
       tokens.push_back(found == numbers_.end() ? 0 : found->second);
     }
@@ -71,7 +67,7 @@ class WordVocabulary : public Vocabulary {
   }
 
   std::string Serialize() const override {
-    return Json{{"kind", "word"}, {"words", words_}}.dump() + "\n";
+    return WithHeader(kWordKind, CanonicalJson(Json{{"words", words_}}));
   }
 
  private:
@@ -101,7 +97,9 @@ class PieceVocabulary : public Vocabulary {
     return {pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(kept)};
   }
 
-  std::string Serialize() const override { return kPieceHeader + model_; }
+  std::string Serialize() const override {
+    return WithHeader(kPieceKind, model_);
+  }
 
  private:
   std::string model_;
@@ -112,7 +110,9 @@ std::unique_ptr<Vocabulary> TrainWords(const std::vector<LabelledText>& texts,
                                        std::int64_t size) {
   std::map<std::string, std::int64_t> counts;
   for (const LabelledText& example : texts) {
-    for (const std::string& word : SplitWords(example.text)) ++counts[word];
+    for (const std::string& word : SplitWords(example.text, kAllWords)) {
+      ++counts[word];
+    }
   }
   std::vector<std::pair<std::string, std::int64_t>> ranked(counts.begin(),
                                                            counts.end());
@@ -149,6 +149,7 @@ std::unique_ptr<Vocabulary> TrainPieces(const std::vector<LabelledText>& texts,
       {"model_type", "unigram"},
       {"vocab_size", std::to_string(size)},
       {"hard_vocab_limit", "false"},
+      {"max_sentence_length", std::to_string(kMaxSentenceBytes)},
       {"num_threads", "1"},
       {"bos_id", "-1"},
       {"eos_id", "-1"},
@@ -166,37 +167,36 @@ std::unique_ptr<Vocabulary> TrainPieces(const std::vector<LabelledText>& texts,
   return std::make_unique<PieceVocabulary>(model);
 }
 
-std::unique_ptr<Vocabulary> ParseWords(std::string_view bytes) {
+std::unique_ptr<Vocabulary> ParseWords(std::string_view content) {
+  std::vector<std::string> words;
   try {
-    const Json json = ParseJson(bytes, "vocabulary");
-    if (!json.is_object() || json.size() != 2 || json.at("kind") != "word") {
-      RefuseBytes("an object with kind and words is needed");
-    }
-    auto words = json.at("words").get<std::vector<std::string>>();
-    if (words.empty()) RefuseBytes("it is empty");
-    return std::make_unique<WordVocabulary>(std::move(words));
-  } catch (const Json::exception& error) {
-    RefuseBytes(error.what());
-  } catch (const Error& error) {
+    ParseJson(content, "vocabulary").at("words").get_to(words);
+  } catch (const std::exception& error) {
     RefuseBytes(error.what());
   }
+  return std::make_unique<WordVocabulary>(std::move(words));
 }
 
 }  // namespace
 
 std::unique_ptr<Vocabulary> TrainVocabulary(
     const TaskOptions& options, const std::vector<LabelledText>& texts) {
-  return options.vocabulary == "word"
+  return options.vocabulary == kWordKind
              ? TrainWords(texts, options.vocabulary_size)
              : TrainPieces(texts, options.vocabulary_size);
 }
 
 std::unique_ptr<Vocabulary> ParseVocabulary(std::string_view bytes) {
-  if (bytes.starts_with(kPieceHeader)) {
-    return std::make_unique<PieceVocabulary>(
-        bytes.substr(sizeof kPieceHeader - 1));
+  if (!bytes.starts_with(kFormat)) {
+    RefuseBytes("it does not begin with '" + std::string(kFormat) + "'");
   }
-  return ParseWords(bytes);
+  const std::size_t end = std::min(bytes.find('\n'), bytes.size() - 1);
+  const std::string_view content = bytes.substr(end + 1);
+  if (bytes == WithHeader(kWordKind, content)) return ParseWords(content);
+  if (bytes == WithHeader(kPieceKind, content)) {
+    return std::make_unique<PieceVocabulary>(content);
+  }
+  RefuseBytes("its content does not match its SHA-256; the file is damaged");
 }
 
 }  // namespace hone

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace hone {
+
+// One character of a text, and how many bytes it takes.
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t bytes = 0;
+  bool valid = false;
+};
+
+// The first character of `text` by RFC 3629: no overlong forms, no surrogates,
+// at most U+10FFFF. A byte that begins no well-formed sequence reads as one
+// invalid U+FFFD. Requires: text is not empty.
+CodePoint DecodeUtf8(std::string_view text);
+
+// The bytes of a character. Requires: a code point that DecodeUtf8 can yield.
+std::string EncodeUtf8(char32_t value);
+
+// Whether the bytes are well-formed UTF-8 (RFC 3629).
+bool IsUtf8(std::string_view bytes);
+
+}  // namespace hone
