@@ -18,7 +18,9 @@ ZONES = {
     "train/": "train",
     "eval/evaluator.": "eval API",
     "eval/measurement.": "eval API",
-    "eval/simulated_evaluator.": "simulated",
+    "eval/latency.": "measure",
+    "eval/quality.": "measure",
+    "eval/simulated_evaluator.": "measure",
     "eval/export/": "export",
     "eval/engine/": "engine",
     "eval/": "eval",
@@ -34,11 +36,12 @@ MAY_INCLUDE = {
     "data": {"base", "space", "data"},
     "eval API": {"base", "space", "eval API"},
     "train": {"base", "space", "data", "eval API", "train"},
-    "simulated": {"base", "space", "eval API", "simulated"},
     "export": {"base", "space", "data", "eval API", "export"},
     "engine": {"base", "space", "data", "eval API", "export", "engine"},
-    "eval": {"base", "space", "data", "eval API", "simulated", "train",
-             "export", "engine", "eval"},
+    "measure": {"base", "space", "data", "eval API", "export", "engine",
+                "measure"},
+    "eval": {"base", "space", "data", "eval API", "train", "export", "engine",
+             "measure", "eval"},
     "search": {"base", "space", "eval API", "search"},
     "experiments": set(ZONES.values()) - {"tests"},
 }
@@ -48,15 +51,15 @@ TESTS_MAY_INCLUDE = {
     "space": MAY_INCLUDE["space"],
     "train": MAY_INCLUDE["train"],
     "eval": MAY_INCLUDE["eval"],
-    # Searches are tested on numbers from the cost model.
-    "search": MAY_INCLUDE["search"] | {"simulated"},
+    # Searches are tested on numbers from the simulated evaluator.
+    "search": MAY_INCLUDE["search"] | {"measure"},
     "experiments": MAY_INCLUDE["experiments"],
 }
 
 # Zones whose files must not see LibTorch, however far down the includes.
 LIBTORCH = ("ATen/", "c10/", "torch/")
-LIBTORCH_FREE = {"base", "space", "data", "eval API", "simulated", "export",
-                 "engine", "search"}
+LIBTORCH_FREE = {"base", "space", "data", "eval API", "export", "engine",
+                 "measure", "search"}
 
 # Third-party header -> the only files (or folders) that may include it.
 # Tests may use what they check; headers that sink compile times are for nobody.
