@@ -67,7 +67,7 @@ ONLY_IN = {
     "spdlog/": ["space/base/log.cc"],
     "nlohmann/": ["space/base/json.h"],
     "toml++/": ["experiments/toml.cc"],
-    "SQLiteCpp/": ["search/sqlite_trial_store.cc"],
+    "SQLiteCpp/": ["search/sqlite_rows.h", "search/sqlite_trial_store.cc"],
     "sqlite3.h": ["search/sqlite_trial_store.cc"],
     "openvino/": ["eval/engine/openvino_engine.cc"],
     "protozero/": ["eval/export/onnx_writer.cc", "tests/"],
