@@ -49,6 +49,7 @@ MAY_INCLUDE = {
 # Folder of tests -> the zones that its files may include beside tests/.
 TESTS_MAY_INCLUDE = {
     "space": MAY_INCLUDE["space"],
+    "train_data": MAY_INCLUDE["data"],
     "train": MAY_INCLUDE["train"],
     "eval": MAY_INCLUDE["eval"],
     # Searches are tested on numbers from the simulated evaluator.

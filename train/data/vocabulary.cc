@@ -18,8 +18,7 @@ namespace {
 
 constexpr char kUnknown[] = "<unknown>";
 constexpr std::int64_t kAllWords = std::numeric_limits<std::int64_t>::max();
-// Longer texts do not train the pieces; SentencePiece would leave out texts
-// above 4192 bytes.
+// SentencePiece's own bound of 4192 would leave longer texts out of training.
 constexpr int kMaxSentenceBytes = 1 << 24;
 constexpr char kFormat[] = "hone-vocabulary 1 ";
 constexpr char kWordKind[] = "word";
@@ -161,7 +160,9 @@ std::unique_ptr<Vocabulary> TrainPieces(const std::vector<LabelledText>& texts,
       sentencepiece::SentencePieceTrainer::Train(options, &sentences, &model);
   if (!status.ok()) {
     throw Error(ErrorCode::kUsage,
-                "task.vocabulary: SentencePiece cannot be trained: " +
+                "task.vocabulary_size: SentencePiece cannot be trained with " +
+                    std::to_string(size) +
+                    " entries on these texts; a larger one may do. It says: " +
                     status.ToString());
   }
   return std::make_unique<PieceVocabulary>(model);

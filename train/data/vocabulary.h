@@ -18,14 +18,23 @@ class Vocabulary {
   // At least one token (the unknown token for empty text), at most max_tokens.
   virtual std::vector<std::int64_t> Encode(std::string_view text,
                                            std::int64_t max_tokens) const = 0;
-  // The bytes that LoadVocabulary reads back; the same for the same training.
+  // The bytes that ParseVocabulary reads back; the same for the same training.
+  // One line "hone-vocabulary 1 KIND SHA256", then for `word` canonical JSON
+  // {"words":[...]} by number, for `sentencepiece` its model file.
   virtual std::string Serialize() const = 0;
 };
 
-// Trained on `texts` alone. options: vocabulary kind and size. Deterministic.
+// Trained on `texts` alone; options: vocabulary kind and size. Deterministic:
+// one thread, no random draw. `word`: number 0 is the unknown word, then the
+// most frequent words (SplitWords) seen at least twice, ties by their bytes.
+// `sentencepiece`: a unigram model (Kudo 2018) over text normalized by NFKC and
+// case folding. Either may have fewer entries than asked for.
+// Throws: Error{kUsage} when SentencePiece needs more entries than allowed.
 std::unique_ptr<Vocabulary> TrainVocabulary(
     const TaskOptions& options, const std::vector<LabelledText>& texts);
-// Throws Error{kIntegrity} when the bytes are not a vocabulary of ours.
+// Throws Error{kIntegrity} when the bytes are not a vocabulary of ours: any
+// change, damage or cut is noticed by the hash. It does not guard against a
+// SentencePiece model that was forged with its hash.
 std::unique_ptr<Vocabulary> ParseVocabulary(std::string_view bytes);
 
 }  // namespace hone

@@ -1,0 +1,151 @@
+#include "train/data/token_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/train_data/expect_error.h"
+
+namespace hone {
+namespace {
+
+// `rows` rows of 1 to 9 tokens; token t of row r is 100 r + t.
+TokenData MakeData(std::int64_t rows, std::uint64_t seed) {
+  Rng rng(seed);
+  TokenData data;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    std::vector<std::int64_t> tokens(1 + rng.Below(9));
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      tokens[t] = 100 * row + static_cast<std::int64_t>(t);
+    }
+    data.tokens.push_back(std::move(tokens));
+    data.labels.push_back(static_cast<std::int64_t>(rng.Below(3)));
+  }
+  return data;
+}
+
+std::vector<std::vector<std::int64_t>> RowsOf(
+    const std::vector<Batch>& batches) {
+  std::vector<std::vector<std::int64_t>> rows;
+  for (const Batch& batch : batches) rows.push_back(batch.rows);
+  return rows;
+}
+
+// What both orders promise.
+void ExpectExactBuckets(const TokenData& data, std::int64_t batch_size,
+                        const std::vector<Batch>& batches) {
+  std::multiset<std::int64_t> seen;
+  std::map<std::int64_t, std::vector<std::int64_t>> sizes;  // by length
+  for (const Batch& batch : batches) {
+    ASSERT_FALSE(batch.rows.empty());
+    ASSERT_LE(static_cast<std::int64_t>(batch.rows.size()), batch_size);
+    sizes[batch.tokens].push_back(static_cast<std::int64_t>(batch.rows.size()));
+    for (const std::int64_t row : batch.rows) {
+      seen.insert(row);
+      ASSERT_EQ(static_cast<std::int64_t>(
+                    data.tokens[static_cast<std::size_t>(row)].size()),
+                batch.tokens);
+    }
+  }
+  std::multiset<std::int64_t> all;
+  for (std::size_t row = 0; row < data.size(); ++row) {
+    all.insert(static_cast<std::int64_t>(row));
+  }
+  EXPECT_EQ(seen, all);
+  for (const auto& [length, of_length] : sizes) {
+    const auto full =
+        std::count(of_length.begin(), of_length.end(), batch_size);
+    EXPECT_GE(full, static_cast<std::ptrdiff_t>(of_length.size()) - 1);
+  }
+}
+
+TEST(EpochBatches, HoldsEveryRowOnceInExactBuckets) {
+  for (const std::int64_t rows : {0, 1, 7, 500}) {
+    const TokenData data = MakeData(rows, 3);
+    for (const std::int64_t batch_size : {1, 4, 64, 1000}) {
+      Rng rng(5);
+      ExpectExactBuckets(data, batch_size, EpochBatches(data, batch_size, rng));
+      ExpectExactBuckets(data, batch_size, OrderedBatches(data, batch_size));
+    }
+  }
+}
+
+TEST(EpochBatches, DependsOnTheStreamAlone) {
+  const TokenData data = MakeData(300, 3);
+  Rng one(5), same(5), other(6);
+  const auto first = RowsOf(EpochBatches(data, 16, one));
+  EXPECT_EQ(RowsOf(EpochBatches(data, 16, same)), first);
+  EXPECT_NE(RowsOf(EpochBatches(data, 16, other)), first);
+  EXPECT_NE(RowsOf(EpochBatches(data, 16, one)), first) << "the next epoch";
+}
+
+// Over many epochs each row of one length comes first about equally often, and
+// so does each length: 4 sigma of a binomial around the mean.
+TEST(EpochBatches, ShufflesRowsAndBatches) {
+  TokenData data;
+  for (int row = 0; row < 8; ++row) {
+    data.tokens.emplace_back(row < 4 ? 1 : 2);
+    data.labels.push_back(0);
+  }
+  Rng rng(9);
+  constexpr int kEpochs = 4000;
+  std::map<std::int64_t, int> first_rows;
+  for (int epoch = 0; epoch < kEpochs; ++epoch) {
+    ++first_rows[EpochBatches(data, 2, rng)[0].rows[0]];
+  }
+  const double mean = kEpochs / 8.0;
+  for (int row = 0; row < 8; ++row) {
+    EXPECT_NEAR(first_rows[row], mean, 4 * std::sqrt(mean * 7 / 8));
+  }
+}
+
+TEST(OrderedBatches, GoesByLengthThenRow) {
+  TokenData data;
+  data.tokens = {{1, 2}, {3}, {4, 5}, {6}, {7, 8}};
+  data.labels = {0, 0, 0, 0, 0};
+  const std::vector<std::vector<std::int64_t>> expected = {{1, 3}, {0, 2}, {4}};
+  EXPECT_EQ(RowsOf(OrderedBatches(data, 2)), expected);
+}
+
+TEST(OrderedBatches, NeedsAPositiveBatchSize) {
+  const TokenData data = MakeData(3, 1);
+  ExpectError(ErrorCode::kInternal, "batch_size",
+              [&] { OrderedBatches(data, 0); });
+}
+
+TEST(GatherTokens, LaysRowsOutOneAfterAnother) {
+  TokenData data;
+  data.tokens = {{1, 2}, {3}, {4, 5}};
+  data.labels = {0, 0, 0};
+  EXPECT_EQ(GatherTokens(data, {2, {2, 0}}),
+            (std::vector<std::int64_t>{4, 5, 1, 2}));
+  ExpectError(ErrorCode::kInternal, "got 1 and 2", [&] {
+    GatherTokens(data, {2, {0, 1}});
+  });
+}
+
+// One token for each character, its code.
+class CharacterVocabulary : public Vocabulary {
+ public:
+  std::int64_t size() const override { return 256; }
+  std::vector<std::int64_t> Encode(std::string_view text,
+                                   std::int64_t max_tokens) const override {
+    text = text.substr(0, static_cast<std::size_t>(max_tokens));
+    return {text.begin(), text.end()};
+  }
+  std::string Serialize() const override { return {}; }
+};
+
+TEST(Tokenize, KeepsOrderLabelsAndTheBound) {
+  const TokenData data =
+      Tokenize({{"abc", 2}, {"d", 0}}, CharacterVocabulary(), 2);
+  EXPECT_EQ(data.tokens,
+            (std::vector<std::vector<std::int64_t>>{{97, 98}, {100}}));
+  EXPECT_EQ(data.labels, (std::vector<std::int64_t>{2, 0}));
+}
+
+}  // namespace
+}  // namespace hone
