@@ -42,8 +42,8 @@ struct KernelCount {
 // What is known of a trial after it was evaluated. Metric names: accuracy,
 // macro_f1 (dev split), latency_ms, latency_p95_ms, latency_ratio (to the
 // reference model), file_bytes, parameters, multiply_adds, weight_bytes,
-// peak_memory_bytes, parity_error (largest |exported - reference logit|),
-// student_accuracy (before quantization), train_seconds.
+// peak_memory_bytes, parity_error (root mean square of exported - reference
+// logits, as a share of the reference logits' spread).
 struct Measurement {
   std::map<std::string, Metric> metrics;
   // Median latency of each round in milliseconds, in the order they ran.
@@ -65,7 +65,7 @@ struct Failure {
 using Outcome = std::variant<Measurement, Failure>;
 
 // Metrics whose values depend on the machine's clock and are therefore no part
-// of a study's digest: train_seconds and what else ends in "_seconds".
+// of a study's digest: those that end in "_seconds".
 bool IsWallClock(const std::string& metric);
 
 }  // namespace hone

@@ -1,5 +1,6 @@
 #include "eval/trained_evaluator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -85,6 +86,12 @@ double RelativeError(std::span<const float> actual,
     spread += std::pow(reference[i] - mean, 2);
   }
   return std::sqrt(error / std::max(spread, 1e-30));
+}
+
+bool Has4BitBlocks(const Architecture& architecture) {
+  return std::any_of(
+      architecture.blocks.begin(), architecture.blocks.end(),
+      [](const BlockSpec& block) { return block.precision == Precision::kW4; });
 }
 
 std::span<const float> Floats(const TensorData& tensor) {
@@ -239,18 +246,12 @@ class TrainedEvaluator::Impl {
   // Quality and parity of the exported file in the engine.
   void ScoreExported(InFlight& flight, const NamedTensors& weights) const {
     try {
-      const auto model =
-          engine_->Load(flight.model, {options_.measurement.threads, 0, 0});
+      const auto model = engine_->Load(
+          flight.model, {.threads = options_.measurement.threads});
       AddQuality(
           RunModel(*model, data_.dev, kInferenceBatch, options_.task.classes),
           flight.measurement);
-      const TokenData rows = Rows(data_.dev, kParityRows);
-      const TensorData reference_NC =
-          ComputeQuantizedLogits(flight.candidate->architecture, options_.task,
-                                 weights, rows, kInferenceBatch);
-      const double error = RelativeError(
-          RunModel(*model, rows, kInferenceBatch, options_.task.classes),
-          Floats(reference_NC));
+      const double error = ParityError(flight, weights, *model);
       flight.measurement.metrics["parity_error"] = {error, "1", {}, {}};
       if (!(error <= options_.measurement.parity_tolerance)) {
         flight.failure =
@@ -264,6 +265,26 @@ class TrainedEvaluator::Impl {
       if (error.code() != ErrorCode::kUsage) throw;
       flight.failure = Failure{"engine", error.what()};
     }
+  }
+
+  // How far the exported file is from the eager interpreter with the same
+  // weights. The engine may quantize the activations of 4-bit layers on its
+  // own; the file itself is compared without that.
+  double ParityError(const InFlight& flight, const NamedTensors& weights,
+                     EngineModel& model) const {
+    const Architecture& architecture = flight.candidate->architecture;
+    std::unique_ptr<EngineModel> exact;
+    if (Has4BitBlocks(architecture)) {
+      exact = engine_->Load(
+          flight.model,
+          {.threads = options_.measurement.threads, .activation_group = 0});
+    }
+    const TokenData rows = Rows(data_.dev, kParityRows);
+    const TensorData reference_NC = ComputeQuantizedLogits(
+        architecture, options_.task, weights, rows, kInferenceBatch);
+    return RelativeError(RunModel(exact ? *exact : model, rows, kInferenceBatch,
+                                  options_.task.classes),
+                         Floats(reference_NC));
   }
 
   void MeasureLatencies(std::vector<InFlight>& flights) {
@@ -294,8 +315,9 @@ class TrainedEvaluator::Impl {
 
   void TimeInTurn(const std::vector<InFlight*>& alive) {
     const MeasurementOptions& measurement = options_.measurement;
-    const EngineOptions fixed{measurement.threads, measurement.batch,
-                              measurement.tokens};
+    const EngineOptions fixed{.threads = measurement.threads,
+                              .batch = measurement.batch,
+                              .tokens = measurement.tokens};
     const MeasuringPermit permit(options_.lock_folder);
     std::vector<std::unique_ptr<EngineModel>> loaded;
     std::vector<EngineModel*> models;
@@ -329,6 +351,8 @@ class TrainedEvaluator::Impl {
     measurement.environment = engine_->Describe();
     measurement.environment["threads"] =
         std::to_string(options_.measurement.threads);
+    measurement.environment["activation_group"] =
+        std::to_string(EngineOptions{}.activation_group);
     measurement.environment["libtorch"] = TorchVersion();
   }
 

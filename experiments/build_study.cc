@@ -1,5 +1,7 @@
 #include "experiments/build_study.h"
 
+#include <unistd.h>
+
 #include "eval/simulated_evaluator.h"
 #include "eval/trained_evaluator.h"
 #include "search/nsga2.h"
@@ -27,7 +29,8 @@ std::unique_ptr<Engine> MakeEngine(const std::string& name) {
 }
 
 std::filesystem::path MachineLockFolder() {
-  return std::filesystem::temp_directory_path();
+  return std::filesystem::temp_directory_path() /
+         ("hone-" + std::to_string(getuid()));
 }
 
 Workbench::Workbench(const SearchSpec& spec,

@@ -54,7 +54,8 @@ class Workbench {
 // `simulated`.
 std::unique_ptr<Engine> MakeEngine(const std::string& name);
 
-// Where the machine's lock files are: the system's folder for temporary files.
+// Where the user's lock files on this machine are, below the system's folder
+// for temporary files.
 std::filesystem::path MachineLockFolder();
 
 }  // namespace hone

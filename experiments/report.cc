@@ -78,6 +78,16 @@ std::vector<std::string> MetricsIn(const std::vector<Trial>& trials) {
   return names;
 }
 
+std::vector<Trial> InFrontOrder(std::vector<Trial> front,
+                                const std::vector<Objective>& objectives) {
+  std::stable_sort(front.begin(), front.end(),
+                   [&](const Trial& a, const Trial& b) {
+                     return MinimizedValues(a, objectives).back() <
+                            MinimizedValues(b, objectives).back();
+                   });
+  return front;
+}
+
 Table SummaryTable(const std::vector<Trial>& trials,
                    const std::vector<Objective>& objectives,
                    bool with_intervals) {
@@ -139,39 +149,11 @@ Table FullTable(const std::vector<Trial>& trials) {
 }
 
 Json TrialToJson(const Trial& trial) {
-  Json json = {{"number", trial.number},
-               {"state", Name(trial.state())},
-               {"fidelity", Name(trial.fidelity)},
-               {"origin", trial.origin},
-               // Text, because readers of JSON may lose digits above 2^53.
-               {"seed", std::to_string(trial.seed)},
-               {"architecture", ToJson(trial.architecture)},
-               {"architecture_text", ShortText(trial.architecture)},
-               {"architecture_hash", ArchitectureHash(trial.architecture)},
-               {"digest", TrialDigest(trial)},
-               {"finished_at", trial.finished_at}};
-  if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
-    json["failure"] = {{"code", failure->code}, {"reason", failure->reason}};
-    return json;
-  }
-  const Measurement& measurement = *MeasurementOf(trial);
-  json["metrics"] = ToJson(measurement.metrics);
-  json["latency_rounds_ms"] = measurement.latency_rounds_ms;
-  json["environment"] = measurement.environment;
-  json["kernels"] = Json::array();
-  for (const KernelCount& kernel : measurement.kernels) {
-    json["kernels"].push_back({{"layer", kernel.layer},
-                               {"primitive", kernel.primitive},
-                               {"precision", kernel.precision},
-                               {"count", kernel.count}});
-  }
-  json["artifacts"] = Json::array();
-  for (const Artifact& artifact : measurement.artifacts) {
-    json["artifacts"].push_back({{"role", artifact.role},
-                                 {"path", artifact.path},
-                                 {"sha256", artifact.sha256},
-                                 {"bytes", artifact.bytes}});
-  }
+  Json json = ToJson(trial);
+  // Text, because readers of JSON may lose digits above 2^53.
+  json["seed"] = std::to_string(trial.seed);
+  json["architecture_text"] = ShortText(trial.architecture);
+  json["digest"] = TrialDigest(trial);
   return json;
 }
 

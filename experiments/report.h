@@ -22,6 +22,11 @@ std::string MetricText(const Metric& metric);
 // The metrics that at least one trial has, in the order of MetricNames().
 std::vector<std::string> MetricsIn(const std::vector<Trial>& trials);
 
+// By the last objective, best first: a front then reads from one end to the
+// other.
+std::vector<Trial> InFrontOrder(std::vector<Trial> front,
+                                const std::vector<Objective>& objectives);
+
 // For people: number, the objectives (with intervals if asked for) and the
 // architecture, or why the trial failed.
 Table SummaryTable(const std::vector<Trial>& trials,

@@ -94,7 +94,8 @@ std::string DominanceText(const Trial& trial, const StudyInfo& study,
 std::string OutcomePage(const Trial& trial) {
   std::ostringstream out;
   out << "d_model " << trial.architecture.stem.d_model << ", "
-      << trial.architecture.blocks.size() << " blocks\n"
+      << trial.architecture.blocks.size()
+      << (trial.architecture.blocks.size() == 1 ? " block\n" : " blocks\n")
       << ToText(BlockTable(trial.architecture));
   if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
     out << "\nFailed (" << Printable(failure->code)

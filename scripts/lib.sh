@@ -99,7 +99,7 @@ run_tests() {
     grep -E 'tests passed|\*\*\*Skipped' "$log"
   else
     printf '\n'
-    grep -vE ' Passed |^ *Start +[0-9]+:' "$log" >&2
+    grep -vE ' Passed |^ *Start +[0-9]+:' "$log" | tail -n 400 >&2
     die "some tests of $1 failed; all they said is in $log"
   fi
 }

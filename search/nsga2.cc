@@ -1,7 +1,7 @@
 #include "search/nsga2.h"
 
 #include <algorithm>
-#include <numeric>
+#include <optional>
 #include <tuple>
 
 #include "search/pareto.h"
@@ -63,9 +63,8 @@ class Nsga2 : public SearchAlgorithm {
     std::vector<Proposal> proposals;
     for (std::int64_t number = first; number < first + count; ++number) {
       Rng rng(context_.study_seed, number, "suggest");
-      const bool initial = number < options_.population;
       for (auto& [architecture, origin] : distinct_.Next(
-               [&](Rng& stream) { return Draw(initial, stream); }, rng)) {
+               [&](Rng& stream) { return Draw(number, stream); }, rng)) {
         proposals.push_back(
             {{std::move(architecture), context_.fidelity}, origin});
       }
@@ -94,9 +93,10 @@ class Nsga2 : public SearchAlgorithm {
   }
 
  private:
-  std::pair<Architecture, std::string> Draw(bool initial, Rng& rng) const {
+  std::pair<Architecture, std::string> Draw(std::int64_t number, Rng& rng) {
     const SearchSpace& space = *context_.space;
-    if (initial || population_.size() < 2 ||
+    if (const auto anchor = Anchor(number)) return {*anchor, "anchor"};
+    if (number < options_.population || population_.size() < 2 ||
         rng.Bernoulli(options_.fresh_share)) {
       return {space.Sample(rng), "random"};
     }
@@ -112,6 +112,13 @@ class Nsga2 : public SearchAlgorithm {
     return {std::move(child), "crossover"};
   }
 
+  // The largest and the smallest architecture, each once.
+  std::optional<Architecture> Anchor(std::int64_t number) {
+    if (number > 1 || anchored_ > number) return std::nullopt;
+    anchored_ = number + 1;
+    return number == 0 ? context_.space->Largest() : context_.space->Smallest();
+  }
+
   const Individual& Tournament(Rng& rng) const {
     const Individual& a = rng.Pick(population_);
     const Individual& b = rng.Pick(population_);
@@ -122,6 +129,7 @@ class Nsga2 : public SearchAlgorithm {
   Nsga2Options options_;
   DistinctProposals distinct_;
   std::vector<Individual> population_;
+  std::int64_t anchored_ = 0;  // suggestions that tried their anchor
 };
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "search/sqlite_trial_store.h"
 
-#include <array>
-#include <charconv>
+#include <algorithm>
 #include <type_traits>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
+#include "search/sqlite_rows.h"
 #include "search/sqlite_schema.h"
 #include "space/base/error.h"
 #include "space/base/hash.h"
@@ -14,7 +14,6 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t kMaxObjectives = 4;
 constexpr int kFirstSafeWal = 3'051'003;  // older ones can corrupt a WAL file
 constexpr int kBusyMilliseconds = 30'000;
 
@@ -68,26 +67,15 @@ std::string Extended(const std::string& chain, const std::string& row_hash) {
 }
 
 // Objective values of a feasible complete trial, unused places 0.
-std::optional<std::array<double, kMaxObjectives>> ScoreOf(
-    const Trial& trial, const StudyInfo& info) {
+std::optional<Score> ScoreOf(const Trial& trial, const StudyInfo& info) {
   if (trial.state() != TrialState::kComplete ||
       Violation(trial, info.constraints) > 0) {
     return std::nullopt;
   }
-  std::array<double, kMaxObjectives> score{};
+  Score score{};
   const std::vector<double> values = MinimizedValues(trial, info.objectives);
   std::copy(values.begin(), values.end(), score.begin());
   return score;
-}
-
-std::uint64_t ParseSeed(const std::string& text) {
-  std::uint64_t seed = 0;
-  const auto parsed =
-      std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
-    throw Error(ErrorCode::kIntegrity, "'" + text + "' is no seed");
-  }
-  return seed;
 }
 
 int OpenFlags(const std::filesystem::path& path, SqliteTrialStore::Mode mode) {
@@ -221,11 +209,10 @@ class SqliteTrialStore::Impl {
     const std::string row_hash = RowHash(trial);
     const std::string chain = Extended(head.getColumn(1).getString(), row_hash);
     head.reset();
-    const std::int64_t id = InsertTrial(trial, row_hash);
-    if (const auto* measured = std::get_if<Measurement>(&trial.outcome)) {
-      InsertMeasurement(id, *measured);
+    const std::int64_t id = InsertTrialRows(database_, trial, row_hash);
+    if (const auto score = ScoreOf(trial, *info_)) {
+      InsertScore(database_, id, *score);
     }
-    if (const auto score = ScoreOf(trial, *info_)) InsertScore(id, *score);
     SQLite::Statement update(database_,
                              "UPDATE study SET trials = trials + 1, chain = ?");
     update.bind(1, chain);
@@ -242,7 +229,7 @@ class SqliteTrialStore::Impl {
     std::string chain;
     SQLite::Statement row(database_, "SELECT * FROM trial ORDER BY number");
     while (row.executeStep()) {
-      Trial trial = ReadTrial(row);
+      Trial trial = ReadTrialRows(database_, row);
       const std::string row_hash = RowHash(trial);
       if (row.getColumn("row_hash").getString() != row_hash ||
           row.getColumn("architecture_hash").getString() !=
@@ -358,181 +345,12 @@ class SqliteTrialStore::Impl {
     transaction.commit();
   }
 
-  std::int64_t EnvironmentId(const std::map<std::string, std::string>& values) {
-    const std::string content = CanonicalJson(Json(values));
-    SQLite::Statement insert(
-        database_, "INSERT OR IGNORE INTO environment (content) VALUES (?)");
-    insert.bind(1, content);
-    insert.exec();
-    SQLite::Statement find(database_,
-                           "SELECT id FROM environment WHERE content = ?");
-    find.bind(1, content);
-    HONE_CHECK(find.executeStep());
-    return find.getColumn(0).getInt64();
-  }
-
-  std::int64_t InsertTrial(const Trial& trial, const std::string& row_hash) {
-    SQLite::Statement row(database_,
-                          "INSERT INTO trial VALUES "
-                          "(NULL, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    row.bind(1, trial.number);
-    row.bind(2, CanonicalText(trial.architecture));
-    row.bind(3, ArchitectureHash(trial.architecture));
-    row.bind(4, std::to_string(trial.seed));
-    row.bind(5, std::string(Name(trial.fidelity)));
-    row.bind(6, trial.origin);
-    row.bind(7, std::string(Name(trial.state())));
-    if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
-      row.bind(8, failure->code);
-      row.bind(9, failure->reason);
-    } else {
-      row.bind(10,
-               EnvironmentId(std::get<Measurement>(trial.outcome).environment));
-    }
-    row.bind(11, trial.finished_at);
-    row.bind(12, row_hash);
-    row.exec();
-    return database_.getLastInsertRowid();
-  }
-
-  void InsertMeasurement(std::int64_t id, const Measurement& measurement) {
-    for (const auto& [name, metric] : measurement.metrics) {
-      SQLite::Statement row(database_,
-                            "INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?)");
-      row.bind(1, id);
-      row.bind(2, name);
-      row.bind(3, metric.value);
-      row.bind(4, metric.unit);
-      if (metric.low) row.bind(5, *metric.low);
-      if (metric.high) row.bind(6, *metric.high);
-      row.exec();
-    }
-    std::int64_t position = 0;
-    for (const double round : measurement.latency_rounds_ms) {
-      SQLite::Statement row(database_,
-                            "INSERT INTO latency_round VALUES (?, ?, ?)");
-      row.bind(1, id);
-      row.bind(2, position++);
-      row.bind(3, round);
-      row.exec();
-    }
-    position = 0;
-    for (const KernelCount& kernel : measurement.kernels) {
-      SQLite::Statement row(database_,
-                            "INSERT INTO kernel VALUES (?, ?, ?, ?, ?, ?)");
-      row.bind(1, id);
-      row.bind(2, position++);
-      row.bind(3, kernel.layer);
-      row.bind(4, kernel.primitive);
-      row.bind(5, kernel.precision);
-      row.bind(6, kernel.count);
-      row.exec();
-    }
-    position = 0;
-    for (const Artifact& artifact : measurement.artifacts) {
-      SQLite::Statement row(database_,
-                            "INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?)");
-      row.bind(1, id);
-      row.bind(2, position++);
-      row.bind(3, artifact.role);
-      row.bind(4, artifact.path);
-      row.bind(5, artifact.sha256);
-      row.bind(6, artifact.bytes);
-      row.exec();
-    }
-  }
-
-  void InsertScore(std::int64_t id,
-                   const std::array<double, kMaxObjectives>& score) {
-    SQLite::Statement row(database_, "INSERT INTO score VALUES (?,?,?,?,?)");
-    row.bind(1, id);
-    for (std::size_t i = 0; i < kMaxObjectives; ++i) {
-      row.bind(static_cast<int>(i) + 2, score[i]);
-    }
-    row.exec();
-  }
-
-  Trial ReadTrial(SQLite::Statement& row) const {
-    Trial trial;
-    trial.number = row.getColumn("number").getInt64();
-    trial.architecture = ArchitectureFromJson(
-        ParseJson(row.getColumn("architecture").getString(), "architecture"),
-        "trial " + std::to_string(trial.number));
-    trial.seed = ParseSeed(row.getColumn("seed").getString());
-    trial.fidelity = ParseFidelity(row.getColumn("fidelity").getString());
-    trial.origin = row.getColumn("origin").getString();
-    trial.finished_at = row.getColumn("finished_at").getString();
-    if (row.getColumn("state").getString() == "failed") {
-      trial.outcome = Failure{row.getColumn("failure_code").getString(),
-                              row.getColumn("failure_reason").getString()};
-    } else {
-      trial.outcome = ReadMeasurement(row.getColumn("id").getInt64(),
-                                      row.getColumn("environment").getInt64());
-    }
-    return trial;
-  }
-
-  // Calls read(row) for each row of `sql`, whose one parameter is `id`.
-  template <typename Read>
-  void ForEachRow(const std::string& sql, std::int64_t id, Read read) const {
-    SQLite::Statement query(database_, sql);
-    query.bind(1, id);
-    while (query.executeStep()) read(query);
-  }
-
-  Measurement ReadMeasurement(std::int64_t id, std::int64_t environment) const {
-    Measurement measurement;
-    ForEachRow("SELECT name, value, unit, low, high FROM metric WHERE trial=?",
-               id, [&](SQLite::Statement& row) {
-                 Metric metric = {row.getColumn(1).getDouble(),
-                                  row.getColumn(2).getString(),
-                                  {},
-                                  {}};
-                 if (!row.isColumnNull(3)) {
-                   metric.low = row.getColumn(3).getDouble();
-                 }
-                 if (!row.isColumnNull(4)) {
-                   metric.high = row.getColumn(4).getDouble();
-                 }
-                 measurement.metrics[row.getColumn(0).getString()] = metric;
-               });
-    ForEachRow(
-        "SELECT milliseconds FROM latency_round WHERE trial=? "
-        "ORDER BY position",
-        id, [&](SQLite::Statement& row) {
-          measurement.latency_rounds_ms.push_back(row.getColumn(0).getDouble());
-        });
-    ForEachRow(
-        "SELECT layer, primitive, precision, count FROM kernel "
-        "WHERE trial=? ORDER BY position",
-        id, [&](SQLite::Statement& row) {
-          measurement.kernels.push_back(
-              {row.getColumn(0).getString(), row.getColumn(1).getString(),
-               row.getColumn(2).getString(), row.getColumn(3).getInt64()});
-        });
-    ForEachRow(
-        "SELECT role, path, sha256, bytes FROM artifact "
-        "WHERE trial=? ORDER BY position",
-        id, [&](SQLite::Statement& row) {
-          measurement.artifacts.push_back(
-              {row.getColumn(0).getString(), row.getColumn(1).getString(),
-               row.getColumn(2).getString(), row.getColumn(3).getInt64()});
-        });
-    ForEachRow("SELECT content FROM environment WHERE id=?", environment,
-               [&](SQLite::Statement& row) {
-                 measurement.environment =
-                     ParseJson(row.getColumn(0).getString(), "environment")
-                         .get<std::map<std::string, std::string>>();
-               });
-    return measurement;
-  }
-
   void CheckScore(std::int64_t id, const Trial& trial,
                   const StudyInfo& info) const {
     const auto expected = ScoreOf(trial, info);
     bool found = false;
     bool equal = true;
-    ForEachRow("SELECT s1, s2, s3, s4 FROM score WHERE trial=?", id,
+    ForEachRow(database_, "SELECT s1, s2, s3, s4 FROM score WHERE trial=?", id,
                [&](SQLite::Statement& row) {
                  found = true;
                  for (std::size_t i = 0; expected && i < kMaxObjectives; ++i) {

@@ -73,8 +73,8 @@ Json ToJson(const Architecture& architecture);
 // Throws Error{kUsage}.
 Architecture ArchitectureFromJson(const Json& json, const std::string& where);
 std::string CanonicalText(const Architecture& architecture);
-// The same with every block in f32: what training sees. Quantization comes after
-// it, so architectures that differ in precision alone share one student.
+// The same with every block in f32: what training sees. Quantization comes
+// after it, so architectures that differ in precision alone share one student.
 Architecture WithoutPrecision(Architecture architecture);
 // SHA-256 of the canonical text: the identity of an architecture.
 std::string ArchitectureHash(const Architecture& architecture);

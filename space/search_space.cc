@@ -196,6 +196,40 @@ Architecture SearchSpace::Sample(Rng& rng) const {
          "loosen a bound or add smaller choices");
 }
 
+std::optional<Architecture> SearchSpace::Uniform(
+    std::int64_t d_model, std::int64_t layers, std::int64_t heads,
+    std::int64_t feed_forward) const {
+  AttentionSpec attention = attention_kinds_.front();
+  std::visit([&](auto& kind) { kind.heads = heads; }, attention);
+  const BlockSpec block = {
+      attention, {feed_forward}, ParsePrecision(options_.precision.front())};
+  Architecture architecture{
+      {d_model},
+      std::vector<BlockSpec>(static_cast<std::size_t>(layers), block)};
+  if (!Contains(architecture)) return std::nullopt;
+  return architecture;
+}
+
+std::optional<Architecture> SearchSpace::Largest() const {
+  const std::int64_t d_model = std::ranges::max(options_.d_model);
+  std::int64_t heads = 0;
+  for (const std::int64_t choice : options_.heads) {
+    if (d_model % choice == 0) heads = std::max(heads, choice);
+  }
+  return Uniform(d_model, std::ranges::max(options_.layers), heads,
+                 std::ranges::max(options_.feed_forward));
+}
+
+std::optional<Architecture> SearchSpace::Smallest() const {
+  const std::int64_t d_model = std::ranges::min(options_.d_model);
+  std::int64_t heads = d_model;
+  for (const std::int64_t choice : options_.heads) {
+    if (d_model % choice == 0) heads = std::min(heads, choice);
+  }
+  return Uniform(d_model, std::ranges::min(options_.layers), heads,
+                 std::ranges::min(options_.feed_forward));
+}
+
 std::vector<Architecture> SearchSpace::Enumerate(std::size_t limit) const {
   if (Size() > static_cast<double>(limit)) {
     throw Error(ErrorCode::kUsage, "the space is too large to enumerate");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,11 @@ class SearchSpace {
   // Uniform over (d_model, layers, then each block independently), rejecting
   // what breaks a constraint. Throws Error{kUsage} after 10,000 rejections.
   Architecture Sample(Rng& rng) const;
+  // The uniform architecture of the largest (or smallest) choices, all blocks
+  // with the first attention kind and precision of the spec; empty where it
+  // breaks a constraint.
+  std::optional<Architecture> Largest() const;
+  std::optional<Architecture> Smallest() const;
   // All members that satisfy the constraints, in encoding order; throws
   // Error{kUsage} when Size() exceeds `limit`.
   std::vector<Architecture> Enumerate(std::size_t limit) const;
@@ -70,6 +76,10 @@ class SearchSpace {
   BlockSpec SampleBlock(std::int64_t d_model, Rng& rng) const;
 
  private:
+  std::optional<Architecture> Uniform(std::int64_t d_model, std::int64_t layers,
+                                      std::int64_t heads,
+                                      std::int64_t feed_forward) const;
+
   SearchSpaceOptions options_;
   TaskShape task_;
   std::vector<AttentionSpec> attention_kinds_;  // heads unset

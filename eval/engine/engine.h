@@ -43,8 +43,8 @@ class EngineModel {
   // activations and the compiled graph; not the engine's code, its generated
   // kernels, or what loading needed for a moment. The first model of its
   // precision in a process also pays for what the engine sets up once (1 to 2
-  // MB), and other threads that allocate meanwhile are counted in. 0 where the C
-  // library does not tell.
+  // MB), and other threads that allocate meanwhile are counted in. 0 where the
+  // C library does not tell.
   virtual std::int64_t MemoryBytes() const = 0;
 };
 

@@ -198,7 +198,7 @@ std::string OnnxOps::Quantized(const std::string& name, const std::string& x) {
       std::to_string(std::bit_cast<int>(*scale.data<float>())) + "_" +
       std::to_string(*zero.data<std::uint8_t>());
   // The pair is named after value and grid, so that a second user finds it.
-  const std::string dequantized = x + "/" + grid + "/DequantizeLinear";
+  std::string dequantized = x + "/" + grid + "/DequantizeLinear";
   if (writer_.Has(dequantized)) return dequantized;
   const std::string scale_name = Real(*scale.data<float>());
   const std::string zero_name =

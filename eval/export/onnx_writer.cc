@@ -21,7 +21,7 @@ namespace graph {
 enum { kNode = 1, kName = 2, kInitializer = 5, kInput = 11, kOutput = 12 };
 }
 namespace node {
-enum { kInput = 1, kOutput = 2, kName = 3, kOp = 4, kAttribute = 5 };
+enum { kInput = 1, kOutput = 2, kOp = 4, kAttribute = 5 };
 }
 namespace attribute {
 enum { kName = 1, kFloat = 2, kInt = 3, kInts = 8, kType = 20 };
@@ -148,7 +148,6 @@ std::string OnnxWriter::AddNode(const std::string& op, const std::string& name,
   protozero::pbf_writer out(bytes);
   for (const std::string& input : inputs) out.add_string(node::kInput, input);
   out.add_string(node::kOutput, name);
-  out.add_string(node::kName, name);
   out.add_string(node::kOp, op);
   for (const auto& [key, value] : attributes) {
     out.add_message(node::kAttribute, EncodeAttribute(key, value));

@@ -55,8 +55,9 @@ class OnnxWriter {
                  const std::vector<OnnxDim>& shape);
   // Returns `name`. Throws Error{kInternal} when it is taken.
   std::string AddConstant(const std::string& name, const OnnxTensor& tensor);
-  // A node with one output; node and output are called `name`, which is
-  // returned. Throws Error{kInternal} when the name is taken.
+  // A node with one output called `name`, which is returned; the node itself
+  // stays nameless, since its text would come a third time. Throws
+  // Error{kInternal} when the name is taken.
   std::string AddNode(const std::string& op, const std::string& name,
                       const std::vector<std::string>& inputs,
                       const OnnxAttributes& attributes = {});

@@ -12,14 +12,16 @@ import statistics
 import subprocess
 import sys
 
+# hard_weight, logits_weight, hidden_weight, embedding_from_teacher
 VARIANTS = {
-    "labels alone": {
-        "hard_weight": 1, "logits_weight": 0, "hidden_weight": 0},
-    "+ logits": {
-        "hard_weight": 0.3, "logits_weight": 0.7, "hidden_weight": 0},
-    "+ logits + hidden": {
-        "hard_weight": 0.3, "logits_weight": 0.7, "hidden_weight": 1},
+    "labels alone": (1, 0, 0, "false"),
+    "+ logits": (0.3, 0.7, 0, "false"),
+    "+ logits + hidden": (0.3, 0.7, 1, "false"),
+    "+ logits + embedding": (0.3, 0.7, 0, "true"),
+    "+ logits + hidden + embedding": (0.3, 0.7, 1, "true"),
 }
+KEYS = ("hard_weight", "logits_weight", "hidden_weight",
+        "embedding_from_teacher")
 
 
 def train(args, seed, settings):
@@ -49,9 +51,10 @@ def main():
     print("| loss | " + " | ".join(f"seed {s}" for s in range(1, args.seeds + 1))
           + " | mean | standard deviation |")
     print("|---" * (args.seeds + 3) + "|")
-    for name, terms in VARIANTS.items():
+    for name, values in VARIANTS.items():
         settings = dict(common)
-        settings.update({f"distillation.{k}": v for k, v in terms.items()})
+        settings.update({f"distillation.{key}": value
+                         for key, value in zip(KEYS, values)})
         values = [train(args, seed, settings)
                   for seed in range(1, args.seeds + 1)]
         cells = [f"{100 * value:.2f}" for value in values]

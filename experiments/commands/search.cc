@@ -63,7 +63,8 @@ std::string ResumeCommand(const Arguments& arguments) {
 
 int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
              const CommandContext& context) {
-  const StudyView study = ReadStudy(path);
+  StudyView study = ReadStudy(path);
+  study.front = InFrontOrder(std::move(study.front), study.info.objectives);
   const std::string digest = StudyDigest(study.info.spec_hash, study.trials);
   const auto failed = std::count_if(
       study.trials.begin(), study.trials.end(),
@@ -112,7 +113,7 @@ std::int64_t BeginStudy(TrialStore& store, const StudyInfo& given,
   return static_cast<std::int64_t>(store.LoadTrials().size());
 }
 
-// Everything is built from the spec before the file is made, so that a spec
+// Everything is built from the spec before any file is made, so that a spec
 // whose data is missing leaves nothing behind.
 void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
               int workers, const CommandContext& context) {
@@ -123,6 +124,9 @@ void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
         progress.OnPhase(phase, done, total);
       },
       &context.cancelled);
+  MakeParentFolder(path);
+  const FileLock lock =
+      FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
   SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
   progress.OnTrials(BeginStudy(store, InfoOf(spec), path), spec.search.trials);
   const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
@@ -141,9 +145,6 @@ int RunSearch(const Arguments& arguments, const CommandContext& context) {
       arguments.Text("study", DefaultStudyPath(spec).string());
   const auto workers =
       static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
-  MakeParentFolder(path);
-  const FileLock lock =
-      FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
   try {
     RunStudy(spec, path, workers, context);
   } catch (const Error& error) {

@@ -91,12 +91,10 @@ int RunTrials(const Arguments& arguments, const CommandContext& context) {
 }
 
 int RunPareto(const Arguments& arguments, const CommandContext& context) {
-  StudyView study =
+  const StudyView study =
       ReadStudy(arguments.positionals[0], arguments.Text("where", ""));
-  SortTrials({study.info.objectives.back().metric,
-              study.info.objectives.back().direction == Direction::kMaximize},
-             study.front);
-  return PrintTrials(study.front, study.info, true, arguments, context);
+  return PrintTrials(InFrontOrder(study.front, study.info.objectives),
+                     study.info, true, arguments, context);
 }
 
 OptionSpec WhereOption() {

@@ -126,7 +126,7 @@ TEST(ExportOnnx, FilesAreAsLongAsTheCostModelSays) {
         static_cast<double>(CostOf(architecture, kTask, 1, 8).weight_bytes);
     const auto actual = static_cast<double>(Export(architecture).size());
     EXPECT_GE(actual, predicted) << Name(precision);
-    EXPECT_LE(actual, predicted + 2 * 16e3) << Name(precision);
+    EXPECT_LE(actual, predicted + 2 * 14e3) << Name(precision);
   }
 }
 

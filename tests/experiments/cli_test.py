@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
 import unittest
 
-from hone_process import SIMULATED, CliTest
+from hone_process import PROGRAM, SIMULATED, CliTest
 
 
 def dominates(a, b):
@@ -22,9 +24,19 @@ def goals(trial):
 class StudyTest(CliTest):
     """Commands that read a study of 60 trials."""
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shared = cls.make_folder(cls.addClassCleanup)
+        done = subprocess.run(
+            [PROGRAM, "search", SIMULATED, "--study", "s.db", "--set",
+             "search.trials=60"], cwd=cls.shared, capture_output=True,
+            text=True, check=True)
+        cls.output, cls.messages = done.stdout, done.stderr
+
     def setUp(self):
         super().setUp()
-        self.output, self.messages = self.search("--set", "search.trials=60")
+        shutil.copy(self.shared / "s.db", self.folder)
 
     def test_search_ends_with_front_plot_and_digest(self):
         front = self.json("pareto", "s.db")
@@ -135,7 +147,10 @@ class StudyTest(CliTest):
     def test_show_draws_every_block(self):
         trial = self.json("trials", "s.db")[0]
         text, _ = self.hone("show", "s.db", "0")
-        self.assertIn(f"{len(trial['architecture']['blocks'])} blocks", text)
+        blocks = trial["architecture"]["blocks"]
+        self.assertIn(f"{len(blocks)} block", text)
+        for i, block in enumerate(blocks):
+            self.assertRegex(text, rf"(?m)^ +{i}  .* {block['precision']}$")
         self.assertIn(trial["seed"], text)
         self.assertIn(trial["digest"][:20], text)
 

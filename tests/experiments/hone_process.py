@@ -16,9 +16,13 @@ class CliTest(unittest.TestCase):
     """Each test runs in an empty folder."""
 
     def setUp(self):
+        self.folder = self.make_folder(self.addCleanup)
+
+    @staticmethod
+    def make_folder(add_cleanup):
         folder = tempfile.TemporaryDirectory(prefix="hone-cli-")
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        add_cleanup(folder.cleanup)
+        return pathlib.Path(folder.name)
 
     def hone(self, *words, expect=0, stdin=""):
         """Runs a command; returns standard output and error."""

@@ -45,6 +45,16 @@ TEST(Nsga2, BeatsRandomAtEqualBudget) {
   EXPECT_GT(mean, mean_random_twice);
 }
 
+TEST(Nsga2, BeginsWithTheAnchors) {
+  const SearchSpace space = TestSpace();
+  const auto algorithm = TestAlgorithm("nsga2", TestContext(space, 1));
+  const auto proposals = algorithm->Suggest(0, 4);
+  EXPECT_EQ(proposals[0].suggestion.architecture, *space.Largest());
+  EXPECT_EQ(proposals[1].suggestion.architecture, *space.Smallest());
+  EXPECT_EQ(proposals[1].origin, "anchor");
+  EXPECT_EQ(proposals[2].origin, "random");
+}
+
 // With a bound that almost no random sample meets, constraint domination leads
 // the search to where it holds.
 TEST(Nsga2, FollowsConstraints) {

@@ -72,6 +72,22 @@ TEST(SearchSpace, ConstraintsAreCheckedFirst) {
   EXPECT_THROW(none.Sample(rng), Error);
 }
 
+TEST(SearchSpace, AnchorsAreTheExtremes) {
+  const SearchSpace space(Small(), kTask);
+  EXPECT_EQ(ShortText(*space.Largest()), "d32 L2 [h4 f64 full f32 x2]");
+  EXPECT_EQ(ShortText(*space.Smallest()), "d24 L1 [h2 f32 full f32]");
+  for (const Architecture& member : space.Enumerate(1000)) {
+    const auto macs = [](const Architecture& architecture) {
+      return CostOf(architecture, kTask, 1, 16).multiply_adds;
+    };
+    EXPECT_LE(macs(member), macs(*space.Largest()));
+    EXPECT_GE(macs(member), macs(*space.Smallest()));
+  }
+  SearchSpaceOptions options = Small();
+  options.constraints = {"parameters <= 14000"};
+  EXPECT_FALSE(SearchSpace(options, kTask).Largest());
+}
+
 TEST(SearchSpace, EncodingRoundTrips) {
   const SearchSpace space(Small(), kTask);
   std::set<std::vector<int>> codes;

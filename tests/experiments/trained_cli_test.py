@@ -1,0 +1,165 @@
+"""A person's own data, from files to an exported model that is used."""
+
+import json
+import signal
+import time
+import unittest
+
+from hone_process import CliTest
+
+SPEC = """
+[study]
+name = "own"
+[task]
+kind = "text-classification"
+train = "train.tsv"
+dev = "dev.csv"
+test = "test.jsonl"
+vocabulary_size = 64
+max_tokens = 8
+[space]
+d_model = [16, 32]
+layers = [1]
+heads = [2]
+feed_forward = [32]
+attention = ["full", "local:2"]
+precision = ["f32", "w8a8", "w4"]
+[search]
+trials = 4
+batch = 2
+[teacher]
+d_model = 32
+layers = 1
+heads = 2
+feed_forward = 32
+[teacher.training]
+steps = 60
+[training]
+steps = 60
+learning_rate = 1e-2
+[measurement]
+tokens = 4
+rounds = 3
+round_milliseconds = 1
+"""
+
+
+def examples(first, count):
+    """Texts whose label can be read off one word."""
+    colours, sizes = ["red", "blue", "green"], ["big", "small"]
+    for i in range(first, first + count):
+        label = "warm" if i % 3 == 0 else "cold"
+        yield f"a {sizes[i % 2]} {colours[i % 3]} thing {i % 5}", label
+
+
+class TrainedTest(CliTest):
+
+    def setUp(self):
+        super().setUp()
+        self.write("own.toml", SPEC)
+        self.write("train.tsv", "text\tlabel\n" + "".join(
+            f"{t}\t{l}\n" for t, l in examples(0, 120)))
+        self.write("dev.csv", "label,text\n" + "".join(
+            f'{l},"{t}"\n' for t, l in examples(7, 40)))
+        self.write("test.jsonl", "".join(
+            json.dumps({"text": t, "label": l}) + "\n"
+            for t, l in examples(11, 40)))
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+
+    def test_search_export_and_use(self):
+        self.hone("search", "own.toml", "--workers", "2")
+        study = "studies/own.db"
+        trials = self.json("trials", study)
+        self.assertEqual(len(trials), 4)
+        for trial in trials:
+            for name in ["accuracy", "macro_f1", "latency_ms", "file_bytes",
+                         "parity_error", "peak_memory_bytes"]:
+                self.assertIn(name, trial["metrics"])
+            latency = trial["metrics"]["latency_ms"]
+            self.assertLessEqual(latency["low"], latency["value"])
+            self.assertLessEqual(latency["value"], latency["high"])
+            self.assertEqual(len(trial["latency_rounds_ms"]), 3)
+            self.assertTrue(trial["kernels"])
+        best = max(trials, key=lambda t: t["metrics"]["accuracy"]["value"])
+        self.assertGreater(best["metrics"]["accuracy"]["value"], 0.9)
+        number = best["number"]
+
+        self.hone("export", study, number, "--out", "out/best")
+        quality = self.json("eval", "out/best")
+        self.assertEqual(quality["examples"], 40)
+        self.assertGreater(quality["accuracy"], 0.9)
+        texts = ["a big red thing 1", "a small blue thing 2"]
+        said, _ = self.hone("classify", "out/best", *texts, "--json")
+        labels = [json.loads(line)["labels"] for line in said.splitlines()]
+        self.assertEqual([l[0]["label"] for l in labels], ["warm", "cold"])
+        for ranked in labels:
+            self.assertAlmostEqual(sum(l["probability"] for l in ranked), 1, 5)
+        piped, _ = self.hone("classify", "out/best", "--json",
+                             stdin="\n".join(texts) + "\n")
+        self.assertEqual(piped, said)
+        latency = self.json("bench", "out/best", "--length", "8")
+        self.assertEqual(latency["length"], 8)
+        self.assertGreater(latency["latency_ms"], 0)
+        self.hone("bench", "out/best", "--length", "9", expect=2)
+
+        repeat = self.json("rerun", study, number)
+        self.assertTrue(repeat["equal"])
+        equal = {v["what"]: v["equal"] for v in repeat["values"]}
+        for what in ["teacher.safetensors", "student.safetensors",
+                     "model.onnx", "accuracy"]:
+            self.assertTrue(equal[what], what)
+        trained = self.json("train", "own.toml", "--architecture",
+                            "out/best/card.json")
+        self.assertEqual(trained["metrics"]["accuracy"],
+                         best["metrics"]["accuracy"])
+
+        self.check_that_damage_is_found(study, best)
+
+    def check_that_damage_is_found(self, study, trial):
+        self.hone("doctor", study)
+        model = next(a for a in trial["artifacts"] if a["role"] == "model.onnx")
+        path = self.folder / "studies" / "own.artifacts" / model["path"]
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        _, message = self.hone("doctor", study, expect=5)
+        self.assertIn("model.onnx", message)
+        self.hone("export", study, trial["number"], "--out", "other", expect=5)
+        self.assertFalse((self.folder / "other").exists())
+        exported = self.folder / "out" / "best" / "model.onnx"
+        exported.write_bytes(exported.read_bytes() + b"?")
+        for command in ["eval", "classify", "bench"]:
+            self.hone(command, "out/best", expect=5)
+
+    def test_bad_data_is_refused_and_nothing_written(self):
+        before = {path.name for path in self.folder.iterdir()}
+        self.write("dev.csv", "label,text\nwarm,a\nhot,b\n")
+        _, message = self.hone("search", "own.toml", expect=2)
+        self.assertIn("dev.csv:3", message)
+        self.write("train.tsv", "text\tlabel\na\twarm\nb\n")
+        _, message = self.hone("search", "own.toml", expect=2)
+        self.assertIn("train.tsv:3", message)
+        (self.folder / "train.tsv").unlink()
+        _, message = self.hone("search", "own.toml", expect=4)
+        self.assertIn("train.tsv", message)
+        after = {path.name for path in self.folder.iterdir()}
+        self.assertEqual(after, before - {"train.tsv"})
+
+    def test_interrupt_ends_training(self):
+        slow = ["--set", "training.steps=100000"]
+        process = self.start("search", "own.toml", *slow)
+        while process.poll() is None:
+            line = process.stderr.readline()
+            if "training" in line:
+                break
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertIn("hone search own.toml", process.stderr.read())
+        # Begun with other steps, so this spec is not the study's.
+        _, message = self.hone("search", "own.toml", expect=2)
+        self.assertIn("training.steps: 100000 in the study, 60", message)
+
+
+if __name__ == "__main__":
+    unittest.main()
