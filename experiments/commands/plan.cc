@@ -11,13 +11,15 @@
 namespace hone {
 namespace {
 
-// Measured on AVX-512 machines, f32, one thread: 17e9 at d 64, 30e9 at d 256.
-constexpr double kTrainingRate = 20e9;  // multiply-adds a second
+// Fitted on an AVX-512 machine, f32, one thread, 2 to 3 blocks: 10 ms a step at
+// d 64, 24 ms at d 128, 37 ms at d 192.
+constexpr double kTrainingRate = 45e9;  // multiply-adds a second
+constexpr double kStepOverheadSeconds = 0.005;
 // One forward pass and a backward pass of twice its cost.
 constexpr double kPassesPerStep = 3;
 constexpr int kSamples = 64;
 // Loading, scoring the dev split and exporting, for each trial.
-constexpr double kOverheadSeconds = 2;
+constexpr double kOverheadSeconds = 5;
 
 // What a run would cost, from the cost model and the rates above.
 struct Estimate {
@@ -28,8 +30,9 @@ struct Estimate {
 };
 
 double StepsSeconds(double multiply_adds, const TrainingOptions& training) {
-  return multiply_adds * kPassesPerStep * static_cast<double>(training.steps) /
-         kTrainingRate;
+  return static_cast<double>(training.steps) *
+         (kStepOverheadSeconds +
+          multiply_adds * kPassesPerStep / kTrainingRate);
 }
 
 Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
@@ -111,7 +114,7 @@ Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
     table.AddRow({"time", DurationText(estimate.teacher_seconds +
                                        estimate.trials_seconds) +
                               " with " + std::to_string(workers) +
-                              " workers, at 20e9 multiply-adds a second; "
+                              " workers, at 45e9 multiply-adds a second; "
                               "within a factor of 3"});
     table.AddRow({"disk", BytesText(estimate.disk_bytes) + " of files"});
   } else {
