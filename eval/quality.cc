@@ -49,7 +49,7 @@ ClassificationQuality QualityOf(const std::vector<float>& logits,
           sum / static_cast<double>(present)};
 }
 
-std::vector<float> RunModel(EngineModel& model, const TokenData& data,
+std::vector<float> RunModel(EngineModel& model, const TaskData& data,
                             std::int64_t batch_size, std::int64_t classes) {
   std::vector<float> logits(data.size() * static_cast<std::size_t>(classes));
   for (const Batch& batch : OrderedBatches(data, batch_size)) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "eval/engine/engine.h"
-#include "train/data/token_data.h"
+#include "train/data/task_data.h"
 
 namespace hone {
 
@@ -20,7 +20,7 @@ ClassificationQuality QualityOf(const std::vector<float>& logits,
                                 std::int64_t classes);
 
 // Logits of a loaded model on every row of `data`, row major [N, classes].
-std::vector<float> RunModel(EngineModel& model, const TokenData& data,
+std::vector<float> RunModel(EngineModel& model, const TaskData& data,
                             std::int64_t batch_size, std::int64_t classes);
 
 }  // namespace hone

@@ -60,8 +60,8 @@ class BatchProgress {
 };
 
 // Evenly spaced rows, at most `count`.
-TokenData Rows(const TokenData& data, std::size_t count) {
-  TokenData rows;
+TaskData Rows(const TaskData& data, std::size_t count) {
+  TaskData rows;
   const std::size_t n = std::min(count, data.size());
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t row = i * data.size() / n;
@@ -279,7 +279,7 @@ class TrainedEvaluator::Impl {
           flight.model,
           {.threads = options_.measurement.threads, .activation_group = 0});
     }
-    const TokenData rows = Rows(data_.dev, kParityRows);
+    const TaskData rows = Rows(data_.dev, kParityRows);
     const TensorData reference_NC = ComputeQuantizedLogits(
         architecture, options_.task, weights, rows, kInferenceBatch);
     return RelativeError(RunModel(exact ? *exact : model, rows, kInferenceBatch,

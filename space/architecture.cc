@@ -1,6 +1,7 @@
 #include "space/architecture.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "space/base/error.h"
 #include "space/base/hash.h"
@@ -10,6 +11,12 @@ namespace {
 
 [[noreturn]] void Refuse(const std::string& where, const std::string& what) {
   throw Error(ErrorCode::kUsage, where + ": " + what);
+}
+
+const std::vector<std::string>& AttentionKinds() {
+  static const std::vector<std::string> kinds = {
+      "full", "local", "strided", "linformer", "performer", "linear"};
+  return kinds;
 }
 
 // The members of a JSON object, each to be asked for once; what is left over at
@@ -41,6 +48,8 @@ class ObjectReader {
     return value.get<std::string>();
   }
 
+  const std::string& where() const { return where_; }
+
   void Finish() const {
     for (const auto& [key, value] : json_.items()) {
       if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) {
@@ -56,31 +65,83 @@ class ObjectReader {
 };
 
 Json AttentionToJson(const FullAttention& full) {
-  return {{"kind", "full"}, {"heads", full.heads}};
+  return {
+      {"kind", "full"}, {"heads", full.heads}, {"kv_heads", full.kv_heads}};
 }
 
 Json AttentionToJson(const LocalAttention& local) {
   return {{"kind", "local"}, {"heads", local.heads}, {"window", local.window}};
 }
 
+Json AttentionToJson(const StridedAttention& strided) {
+  return {{"kind", "strided"},
+          {"heads", strided.heads},
+          {"stride", strided.stride}};
+}
+
+Json AttentionToJson(const LinformerAttention& linformer) {
+  return {{"kind", "linformer"},
+          {"heads", linformer.heads},
+          {"rank", linformer.rank},
+          {"sharing", Name(linformer.sharing)}};
+}
+
+Json AttentionToJson(const PerformerAttention& performer) {
+  return {{"kind", "performer"},
+          {"heads", performer.heads},
+          {"features", performer.features}};
+}
+
+Json AttentionToJson(const LinearAttention& linear) {
+  return {{"kind", "linear"}, {"heads", linear.heads}};
+}
+
+// Adds the place to what the parser of a word says.
+template <typename Enum>
+Enum ReadEnum(ObjectReader& reader, const std::string& key) {
+  const std::string word = reader.Word(key);
+  try {
+    return Parse<Enum>(word);
+  } catch (const Error& error) {
+    Refuse(reader.where() + "." + key, error.what());
+  }
+}
+
 AttentionSpec AttentionFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where);
   const std::string kind = reader.Word("kind");
+  const std::int64_t heads = reader.Count("heads");
   AttentionSpec attention;
   if (kind == "full") {
-    attention = FullAttention{reader.Count("heads")};
+    attention = FullAttention{heads, reader.Count("kv_heads")};
   } else if (kind == "local") {
-    attention = LocalAttention{reader.Count("heads"), reader.Count("window")};
+    attention = LocalAttention{heads, reader.Count("window")};
+  } else if (kind == "strided") {
+    attention = StridedAttention{heads, reader.Count("stride")};
+  } else if (kind == "linformer") {
+    const std::int64_t rank = reader.Count("rank");
+    attention = LinformerAttention{
+        heads, rank, ReadEnum<LinformerSharing>(reader, "sharing")};
+  } else if (kind == "performer") {
+    attention = PerformerAttention{heads, reader.Count("features")};
+  } else if (kind == "linear") {
+    attention = LinearAttention{heads};
   } else {
     Refuse(where + ".kind", "unknown attention kind '" + kind + "'" +
-                                DidYouMean(kind, {"full", "local"}));
+                                DidYouMean(kind, AttentionKinds()));
   }
   reader.Finish();
   return attention;
 }
 
-BlockSpec BlockFromJson(const Json& json, const std::string& where,
-                        std::int64_t d_model) {
+CrossAttentionSpec CrossFromJson(const Json& json, const std::string& where) {
+  ObjectReader reader(json, where);
+  const CrossAttentionSpec cross{reader.Count("heads"), reader.Count("layers")};
+  reader.Finish();
+  return cross;
+}
+
+BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where);
   BlockSpec block;
   block.attention =
@@ -88,68 +149,307 @@ BlockSpec BlockFromJson(const Json& json, const std::string& where,
   ObjectReader feed_forward(reader.Get("feed_forward"),
                             where + ".feed_forward");
   block.feed_forward.width = feed_forward.Count("width");
+  block.feed_forward.activation =
+      ReadEnum<Activation>(feed_forward, "activation");
   feed_forward.Finish();
-  block.precision = ParsePrecision(reader.Word("precision"));
-  reader.Finish();
-  if (d_model % Heads(block.attention) != 0) {
-    Refuse(where + ".attention.heads", std::to_string(Heads(block.attention)) +
-                                           " does not divide d_model " +
-                                           std::to_string(d_model));
+  block.precision = ReadEnum<Precision>(reader, "precision");
+  if (json.contains("cross")) {
+    block.cross = CrossFromJson(reader.Get("cross"), where + ".cross");
   }
+  reader.Finish();
   return block;
+}
+
+std::vector<BlockSpec> BlocksFromJson(const Json& json,
+                                      const std::string& where) {
+  if (!json.is_array()) Refuse(where, "a list of blocks is needed");
+  std::vector<BlockSpec> blocks;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    blocks.push_back(
+        BlockFromJson(json[i], where + "[" + std::to_string(i) + "]"));
+  }
+  return blocks;
+}
+
+Json BlocksToJson(const std::vector<BlockSpec>& blocks) {
+  Json list = Json::array();
+  for (const BlockSpec& block : blocks) {
+    Json json = {
+        {"attention",
+         std::visit([](const auto& kind) { return AttentionToJson(kind); },
+                    block.attention)},
+        {"feed_forward",
+         {{"width", block.feed_forward.width},
+          {"activation", Name(block.feed_forward.activation)}}},
+        {"precision", Name(block.precision)}};
+    if (block.cross) {
+      json["cross"] = {{"heads", block.cross->heads},
+                       {"layers", block.cross->layers}};
+    }
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+void CheckDivides(std::int64_t divisor, std::int64_t size,
+                  const std::string& size_name, const std::string& where) {
+  if (size % divisor == 0) return;
+  Refuse(where, std::to_string(divisor) + " does not divide " + size_name +
+                    " " + std::to_string(size));
+}
+
+void CheckBlock(const Architecture& architecture, const BlockSpec& block,
+                const std::string& where) {
+  const std::int64_t d_model = architecture.stem.d_model;
+  const std::int64_t heads = Heads(block.attention);
+  CheckDivides(heads, d_model, "d_model", where + ".attention.heads");
+  if (const auto* full = std::get_if<FullAttention>(&block.attention)) {
+    CheckDivides(full->kv_heads, heads, "heads", where + ".attention.kv_heads");
+  }
+  if (architecture.stem.positions == Positions::kRotary &&
+      (d_model / heads) % 2 != 0) {
+    Refuse(where + ".attention.heads",
+           "rotary positions turn pairs, and a head has " +
+               std::to_string(d_model / heads) +
+               " dimensions; use fewer heads or other positions");
+  }
+  if (block.cross) {
+    CheckDivides(block.cross->heads, d_model, "d_model",
+                 where + ".cross.heads");
+  }
+}
+
+void CheckDecoderBlock(const Architecture& architecture, const BlockSpec& block,
+                       const std::string& where) {
+  if (!CanBeCausal(block.attention)) {
+    Refuse(where + ".attention",
+           AttentionName(block.attention) +
+               " mixes later tokens into earlier ones, so a decoder cannot use "
+               "it; use full, local, strided, performer or linear");
+  }
+  if (block.cross.has_value() == architecture.encoder.empty()) {
+    Refuse(where + ".cross",
+           architecture.encoder.empty()
+               ? "there is no encoder to attend to"
+               : "missing; a decoder behind an encoder needs it");
+  }
+  if (block.cross &&
+      block.cross->layers >
+          static_cast<std::int64_t>(architecture.encoder.size())) {
+    Refuse(where + ".cross.layers",
+           std::to_string(block.cross->layers) + " of " +
+               std::to_string(architecture.encoder.size()) +
+               " encoder blocks; use at most as many as there are");
+  }
+}
+
+template <typename Enum>
+std::string IfNot(Enum value, Enum usual) {
+  return value == usual ? "" : Name(value) + " ";
+}
+
+std::string BlockText(const BlockSpec& block) {
+  std::string text = "h" + std::to_string(Heads(block.attention)) + " f" +
+                     std::to_string(block.feed_forward.width) + " " +
+                     IfNot(block.feed_forward.activation, Activation::kGelu) +
+                     AttentionName(block.attention) + " ";
+  if (block.cross) {
+    text += "x" + std::to_string(block.cross->heads) + ":" +
+            std::to_string(block.cross->layers) + " ";
+  }
+  return text + Name(block.precision);
+}
+
+std::string BlocksText(const std::vector<BlockSpec>& blocks) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < blocks.size();) {
+    std::size_t end = i;
+    while (end < blocks.size() && blocks[end] == blocks[i]) ++end;
+    if (i > 0) text += " | ";
+    text += BlockText(blocks[i]);
+    if (end - i > 1) text += " x" + std::to_string(end - i);
+    i = end;
+  }
+  return text + "]";
+}
+
+// The whole number of at least 1 behind a colon.
+std::int64_t ParseCount(const std::string& word, const std::string& digits,
+                        const std::string& what) {
+  std::int64_t value = 0;
+  const char* end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, value);
+  if (parsed.ec == std::errc() && parsed.ptr == end && value >= 1 &&
+      value <= (1 << 20)) {
+    return value;
+  }
+  throw Error(ErrorCode::kUsage, "'" + word + "': " + what +
+                                     " of at least 1 is needed, such as " +
+                                     word.substr(0, word.find(':')) + ":8");
 }
 
 }  // namespace
 
-std::string_view Name(Precision precision) {
-  switch (precision) {
-    case Precision::kF32:
-      return "f32";
-    case Precision::kW8A8:
-      return "w8a8";
-    case Precision::kW4:
-      return "w4";
-  }
-  return "";
-}
-
-const std::vector<std::string>& PrecisionNames() {
+template <>
+const std::vector<std::string>& NamesOf<Precision>() {
   static const std::vector<std::string> names = {"f32", "w8a8", "w4"};
   return names;
 }
 
-Precision ParsePrecision(std::string_view name) {
-  for (const Precision precision :
-       {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
-    if (Name(precision) == name) return precision;
-  }
-  throw Error(ErrorCode::kUsage, "unknown precision '" + std::string(name) +
-                                     "'" + DidYouMean(name, PrecisionNames()));
+template <>
+const std::vector<std::string>& NamesOf<Positions>() {
+  static const std::vector<std::string> names = {"learned", "sinusoidal",
+                                                 "rotary", "none"};
+  return names;
 }
+
+template <>
+const std::vector<std::string>& NamesOf<Norm>() {
+  static const std::vector<std::string> names = {"layer", "rms"};
+  return names;
+}
+
+template <>
+const std::vector<std::string>& NamesOf<NormPlace>() {
+  static const std::vector<std::string> names = {"pre", "post"};
+  return names;
+}
+
+template <>
+const std::vector<std::string>& NamesOf<Activation>() {
+  static const std::vector<std::string> names = {"gelu", "relu", "swiglu"};
+  return names;
+}
+
+template <>
+const std::vector<std::string>& NamesOf<OutputEmbedding>() {
+  static const std::vector<std::string> names = {"tied", "untied"};
+  return names;
+}
+
+template <>
+const std::vector<std::string>& NamesOf<LinformerSharing>() {
+  static const std::vector<std::string> names = {"headwise", "key-value",
+                                                 "layerwise"};
+  return names;
+}
+
+template <typename Enum>
+Enum Parse(std::string_view name) {
+  const std::vector<std::string>& names = NamesOf<Enum>();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    throw Error(ErrorCode::kUsage, "unknown word '" + std::string(name) + "'" +
+                                       DidYouMean(name, names));
+  }
+  return static_cast<Enum>(found - names.begin());
+}
+template Precision Parse(std::string_view name);
+template Positions Parse(std::string_view name);
+template Norm Parse(std::string_view name);
+template NormPlace Parse(std::string_view name);
+template Activation Parse(std::string_view name);
+template OutputEmbedding Parse(std::string_view name);
+template LinformerSharing Parse(std::string_view name);
 
 std::int64_t Heads(const AttentionSpec& attention) {
   return std::visit([](const auto& kind) { return kind.heads; }, attention);
 }
 
+bool CanBeCausal(const AttentionSpec& attention) {
+  return !std::holds_alternative<LinformerAttention>(attention);
+}
+
+namespace {
+
+std::string NameOf(const FullAttention& full) {
+  return full.kv_heads == full.heads ? "full"
+                                     : "full:" + std::to_string(full.kv_heads);
+}
+std::string NameOf(const LocalAttention& local) {
+  return "local:" + std::to_string(local.window);
+}
+std::string NameOf(const StridedAttention& strided) {
+  return "strided:" + std::to_string(strided.stride);
+}
+std::string NameOf(const LinformerAttention& linformer) {
+  const bool usual = linformer.sharing == LinformerSharing::kHeadwise;
+  return "linformer:" + std::to_string(linformer.rank) +
+         (usual ? "" : ":" + Name(linformer.sharing));
+}
+std::string NameOf(const PerformerAttention& performer) {
+  return "performer:" + std::to_string(performer.features);
+}
+std::string NameOf(const LinearAttention&) { return "linear"; }
+
+}  // namespace
+
 std::string AttentionName(const AttentionSpec& attention) {
-  if (const auto* local = std::get_if<LocalAttention>(&attention)) {
-    return "local:" + std::to_string(local->window);
+  return std::visit([](const auto& kind) { return NameOf(kind); }, attention);
+}
+
+AttentionSpec ParseAttention(const std::string& word) {
+  const std::size_t colon = word.find(':');
+  const std::string kind = word.substr(0, colon);
+  const std::string rest =
+      colon == std::string::npos ? "" : word.substr(colon + 1);
+  const auto count = [&](const char* what) {
+    return ParseCount(word, rest, what);
+  };
+  if (word == "full") return FullAttention{0, 0};
+  if (kind == "full") return FullAttention{0, count("key/value heads")};
+  if (kind == "local") return LocalAttention{0, count("a window")};
+  if (kind == "strided") return StridedAttention{0, count("a stride")};
+  if (kind == "performer") return PerformerAttention{0, count("features")};
+  if (word == "linear") return LinearAttention{0};
+  if (kind == "linformer") {
+    const std::size_t second = rest.find(':');
+    const std::int64_t rank =
+        ParseCount(word, rest.substr(0, second), "a rank");
+    if (second == std::string::npos) return LinformerAttention{0, rank};
+    return LinformerAttention{
+        0, rank, Parse<LinformerSharing>(rest.substr(second + 1))};
   }
-  return "full";
+  throw Error(ErrorCode::kUsage,
+              "unknown attention kind '" + word +
+                  "'; use full, full:KV_HEADS, local:WINDOW, strided:STRIDE, "
+                  "linformer:RANK, performer:FEATURES or linear, such as "
+                  "local:8");
+}
+
+std::optional<AttentionSpec> WithHeads(AttentionSpec kind, std::int64_t heads) {
+  if (auto* full = std::get_if<FullAttention>(&kind)) {
+    const bool all = full->kv_heads == 0 || full->kv_heads == full->heads;
+    if (all) full->kv_heads = heads;
+    if (heads % full->kv_heads != 0) return std::nullopt;
+  }
+  std::visit([&](auto& attention) { attention.heads = heads; }, kind);
+  return kind;
+}
+
+Topology TopologyOf(const Architecture& architecture) {
+  if (architecture.decoder.empty()) return Topology::kEncoder;
+  return architecture.encoder.empty() ? Topology::kDecoder
+                                      : Topology::kEncoderDecoder;
+}
+
+std::vector<BlockSpec> AllBlocks(const Architecture& architecture) {
+  std::vector<BlockSpec> blocks = architecture.encoder;
+  blocks.insert(blocks.end(), architecture.decoder.begin(),
+                architecture.decoder.end());
+  return blocks;
 }
 
 Json ToJson(const Architecture& architecture) {
-  Json blocks = Json::array();
-  for (const BlockSpec& block : architecture.blocks) {
-    blocks.push_back(
-        {{"attention",
-          std::visit([](const auto& kind) { return AttentionToJson(kind); },
-                     block.attention)},
-         {"feed_forward", {{"width", block.feed_forward.width}}},
-         {"precision", Name(block.precision)}});
-  }
-  return {{"stem", {{"d_model", architecture.stem.d_model}}},
-          {"blocks", std::move(blocks)}};
+  const StemSpec& stem = architecture.stem;
+  return {{"stem",
+           {{"d_model", stem.d_model},
+            {"positions", Name(stem.positions)},
+            {"norm", Name(stem.norm)},
+            {"norm_place", Name(stem.norm_place)},
+            {"output", Name(stem.output)}}},
+          {"encoder", BlocksToJson(architecture.encoder)},
+          {"decoder", BlocksToJson(architecture.decoder)}};
 }
 
 Architecture ArchitectureFromJson(const Json& json, const std::string& where) {
@@ -157,18 +457,37 @@ Architecture ArchitectureFromJson(const Json& json, const std::string& where) {
   Architecture architecture;
   ObjectReader stem(reader.Get("stem"), where + ".stem");
   architecture.stem.d_model = stem.Count("d_model");
+  architecture.stem.positions = ReadEnum<Positions>(stem, "positions");
+  architecture.stem.norm = ReadEnum<Norm>(stem, "norm");
+  architecture.stem.norm_place = ReadEnum<NormPlace>(stem, "norm_place");
+  architecture.stem.output = ReadEnum<OutputEmbedding>(stem, "output");
   stem.Finish();
-  const Json& blocks = reader.Get("blocks");
-  if (!blocks.is_array() || blocks.empty()) {
-    Refuse(where + ".blocks", "a list of at least one block is needed");
-  }
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    architecture.blocks.push_back(
-        BlockFromJson(blocks[i], where + ".blocks[" + std::to_string(i) + "]",
-                      architecture.stem.d_model));
-  }
+  architecture.encoder =
+      BlocksFromJson(reader.Get("encoder"), where + ".encoder");
+  architecture.decoder =
+      BlocksFromJson(reader.Get("decoder"), where + ".decoder");
   reader.Finish();
+  CheckArchitecture(architecture, where);
   return architecture;
+}
+
+void CheckArchitecture(const Architecture& architecture,
+                       const std::string& where) {
+  if (architecture.encoder.empty() && architecture.decoder.empty()) {
+    Refuse(where, "at least one block is needed in encoder or decoder");
+  }
+  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
+    const std::string at = where + ".encoder[" + std::to_string(i) + "]";
+    CheckBlock(architecture, architecture.encoder[i], at);
+    if (architecture.encoder[i].cross) {
+      Refuse(at + ".cross", "only decoder blocks attend to an encoder");
+    }
+  }
+  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
+    const std::string at = where + ".decoder[" + std::to_string(i) + "]";
+    CheckBlock(architecture, architecture.decoder[i], at);
+    CheckDecoderBlock(architecture, architecture.decoder[i], at);
+  }
 }
 
 std::string CanonicalText(const Architecture& architecture) {
@@ -176,8 +495,8 @@ std::string CanonicalText(const Architecture& architecture) {
 }
 
 Architecture WithoutPrecision(Architecture architecture) {
-  for (BlockSpec& block : architecture.blocks) {
-    block.precision = Precision::kF32;
+  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+    for (BlockSpec& block : *blocks) block.precision = Precision::kF32;
   }
   return architecture;
 }
@@ -187,24 +506,20 @@ std::string ArchitectureHash(const Architecture& architecture) {
 }
 
 std::string ShortText(const Architecture& architecture) {
-  std::string text = "d" + std::to_string(architecture.stem.d_model) + " L" +
-                     std::to_string(architecture.blocks.size()) + " [";
-  for (std::size_t i = 0; i < architecture.blocks.size();) {
-    const BlockSpec& block = architecture.blocks[i];
-    std::size_t end = i;
-    while (end < architecture.blocks.size() &&
-           architecture.blocks[end] == block) {
-      ++end;
-    }
-    if (i > 0) text += " | ";
-    text += "h" + std::to_string(Heads(block.attention)) + " f" +
-            std::to_string(block.feed_forward.width) + " " +
-            AttentionName(block.attention) + " " +
-            std::string(Name(block.precision));
-    if (end - i > 1) text += " x" + std::to_string(end - i);
-    i = end;
+  const StemSpec& stem = architecture.stem;
+  const StemSpec usual;
+  std::string text = "d" + std::to_string(stem.d_model) + " " +
+                     IfNot(stem.positions, usual.positions) +
+                     IfNot(stem.norm, usual.norm) +
+                     IfNot(stem.norm_place, usual.norm_place) +
+                     IfNot(stem.output, usual.output) + "L";
+  std::string lists;
+  for (const auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+    if (blocks->empty()) continue;
+    text += (lists.empty() ? "" : "+") + std::to_string(blocks->size());
+    lists += (lists.empty() ? "" : " ") + BlocksText(*blocks);
   }
-  return text + "]";
+  return text + " " + lists;
 }
 
 }  // namespace hone

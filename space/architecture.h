@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,62 +17,179 @@ namespace hone {
 //         per tensor (static, calibrated), int32 accumulation
 //   w4    s4 symmetric weights in blocks along the input, float activations
 enum class Precision { kF32, kW8A8, kW4 };
-std::string_view Name(Precision precision);
-const std::vector<std::string>& PrecisionNames();
-// Throws Error{kUsage} with a suggestion.
-Precision ParsePrecision(std::string_view name);
 
-// softmax(Q K^T / sqrt(E)) V over all tokens (Vaswani et al. 2017, 3.2).
+// How a token knows its place.
+//   learned     a trained table, added to the embedding
+//   sinusoidal  a fixed table (Vaswani et al. 2017, 3.5), added likewise
+//   rotary      queries and keys turned by their place (Su et al. 2021)
+//   none        not at all
+enum class Positions { kLearned, kSinusoidal, kRotary, kNone };
+
+// LayerNorm (Ba et al. 2016), or RMSNorm (Zhang & Sennrich 2019): without mean
+// and bias.
+enum class Norm { kLayer, kRms };
+
+// Norm before each sublayer and once at the end (Xiong et al. 2020), or after
+// each residual sum (Vaswani et al. 2017).
+enum class NormPlace { kPre, kPost };
+
+// Of a feed-forward layer. swiglu: silu(x U) * (x G), then the down projection
+// (Shazeer 2020).
+enum class Activation { kGelu, kRelu, kSwiglu };
+
+// Whether a decoder's output layer is its embedding table (Press & Wolf 2017)
+// or has weights of its own. Of no effect on a classifier.
+enum class OutputEmbedding { kTied, kUntied };
+
+// The sequence projection of Linformer is shared by the heads of a layer, by
+// keys and values too, or by all layers (Wang et al. 2020, 4).
+enum class LinformerSharing { kHeadwise, kKeyValue, kLayerwise };
+
+// The spelling of each value, in a spec and in JSON, in declaration order.
+template <typename Enum>
+const std::vector<std::string>& NamesOf();
+template <typename Enum>
+std::string Name(Enum value) {
+  return NamesOf<Enum>()[static_cast<std::size_t>(value)];
+}
+// Throws Error{kUsage} with a suggestion.
+template <typename Enum>
+Enum Parse(std::string_view name);
+
+// softmax(Q K^T / sqrt(E)) V over all tokens (Vaswani et al. 2017, 3.2). With
+// fewer key/value heads than heads, groups of heads share keys and values
+// (Ainslie et al. 2023); with one it is multi-query (Shazeer 2019).
 struct FullAttention {
   std::int64_t heads = 1;
+  std::int64_t kv_heads = 1;
   auto operator<=>(const FullAttention&) const = default;
 };
 
+inline FullAttention MultiHead(std::int64_t heads) { return {heads, heads}; }
+
 // The same, where token i sees only tokens j with |i - j| <= window
-// (Beltagy et al. 2020, 3.1).
+// (Beltagy et al. 2020, 3.1); in a decoder, 0 <= i - j <= window.
 struct LocalAttention {
   std::int64_t heads = 1;
   std::int64_t window = 1;
   auto operator<=>(const LocalAttention&) const = default;
 };
 
-using AttentionSpec = std::variant<FullAttention, LocalAttention>;
+// Token i sees the tokens nearer than `stride` and every stride-th one from
+// itself: |i - j| < stride or (i - j) mod stride = 0 (Child et al. 2019, 4.2,
+// both parts in one softmax); in a decoder j <= i besides.
+struct StridedAttention {
+  std::int64_t heads = 1;
+  std::int64_t stride = 2;
+  auto operator<=>(const StridedAttention&) const = default;
+};
+
+// Keys and values are projected along the tokens to `rank` of them (Wang et al.
+// 2020). Encoders only: the projection mixes all tokens.
+struct LinformerAttention {
+  std::int64_t heads = 1;
+  std::int64_t rank = 1;
+  LinformerSharing sharing = LinformerSharing::kHeadwise;
+  auto operator<=>(const LinformerAttention&) const = default;
+};
+
+// FAVOR+: softmax attention estimated with positive orthogonal random features
+// (Choromanski et al. 2021). The error falls as 1 / sqrt(features).
+struct PerformerAttention {
+  std::int64_t heads = 1;
+  std::int64_t features = 1;
+  auto operator<=>(const PerformerAttention&) const = default;
+};
+
+// phi(Q) (phi(K)^T V), each row divided by its sum, phi(x) = elu(x) + 1
+// (Katharopoulos et al. 2020).
+struct LinearAttention {
+  std::int64_t heads = 1;
+  auto operator<=>(const LinearAttention&) const = default;
+};
+
+using AttentionSpec =
+    std::variant<FullAttention, LocalAttention, StridedAttention,
+                 LinformerAttention, PerformerAttention, LinearAttention>;
 std::int64_t Heads(const AttentionSpec& attention);
-// "full" or "local:8": one word, also the spelling in a search spec.
+// False for a kind that mixes later tokens into earlier ones.
+bool CanBeCausal(const AttentionSpec& attention);
+// "full", "full:1" (key/value heads), "local:8" (window), "strided:16",
+// "linformer:32" or "linformer:32:key-value", "performer:64", "linear": one
+// word, also the spelling in a search spec.
 std::string AttentionName(const AttentionSpec& attention);
+// The kind that a word names, with no heads yet. Throws Error{kUsage}.
+AttentionSpec ParseAttention(const std::string& word);
+// The kind with this number of heads; empty where its key/value heads do not
+// divide it.
+std::optional<AttentionSpec> WithHeads(AttentionSpec kind, std::int64_t heads);
 
 struct FeedForwardSpec {
   std::int64_t width = 1;
+  Activation activation = Activation::kGelu;
   auto operator<=>(const FeedForwardSpec&) const = default;
+};
+
+// A decoder block's look at the source: full attention over the outputs of the
+// last `layers` encoder blocks, one after the other along the tokens (Wang et
+// al. 2020, HAT, 3.1: "arbitrary encoder-decoder attention").
+struct CrossAttentionSpec {
+  std::int64_t heads = 1;
+  std::int64_t layers = 1;
+  auto operator<=>(const CrossAttentionSpec&) const = default;
 };
 
 struct BlockSpec {
   AttentionSpec attention;
   FeedForwardSpec feed_forward;
   Precision precision = Precision::kF32;
+  // In the decoder of an encoder-decoder alone.
+  std::optional<CrossAttentionSpec> cross = std::nullopt;
   auto operator<=>(const BlockSpec&) const = default;
 };
 
-// What stands before the blocks.
+// What all blocks share.
 struct StemSpec {
   std::int64_t d_model = 1;
+  Positions positions = Positions::kLearned;
+  Norm norm = Norm::kLayer;
+  NormPlace norm_place = NormPlace::kPre;
+  OutputEmbedding output = OutputEmbedding::kTied;
   auto operator<=>(const StemSpec&) const = default;
 };
 
-// One point of a search space: a stem and a list of blocks. A value type.
+// An encoder with a classification head, a decoder that predicts the next
+// token, or an encoder-decoder with cross-attention.
+enum class Topology { kEncoder, kDecoder, kEncoderDecoder };
+
+// One point of a search space: a stem and the blocks of encoder and decoder,
+// one of which may be empty. A value type.
 struct Architecture {
   StemSpec stem;
-  std::vector<BlockSpec> blocks;
+  std::vector<BlockSpec> encoder;
+  std::vector<BlockSpec> decoder = {};
   auto operator<=>(const Architecture&) const = default;
 };
+Topology TopologyOf(const Architecture& architecture);
+// Encoder blocks, then decoder blocks.
+std::vector<BlockSpec> AllBlocks(const Architecture& architecture);
 
-// {"blocks":[{"attention":{"heads":4,"kind":"full"},
-//             "feed_forward":{"width":256},"precision":"w8a8"}],
-//  "stem":{"d_model":128}}: integers and strings only.
+// {"decoder":[],
+//  "encoder":[{"attention":{"heads":4,"kind":"full","kv_heads":4},
+//              "feed_forward":{"activation":"gelu","width":256},
+//              "precision":"w8a8"}],
+//  "stem":{"d_model":128,"norm":"layer","norm_place":"pre",
+//          "output":"tied","positions":"learned"}}: integers and strings only.
 Json ToJson(const Architecture& architecture);
-// Strict inverse; checks that heads divide d_model. `where` names the source.
+// Strict inverse; checks what CheckArchitecture does. `where` names the source.
 // Throws Error{kUsage}.
 Architecture ArchitectureFromJson(const Json& json, const std::string& where);
+// Heads divide d_model and key/value heads divide heads, rotary heads are even,
+// cross-attention stands in decoders behind an encoder and nowhere else and sees
+// no more layers than there are, and no decoder block mixes later tokens into
+// earlier ones. Throws Error{kUsage} naming `where`.
+void CheckArchitecture(const Architecture& architecture,
+                       const std::string& where);
 std::string CanonicalText(const Architecture& architecture);
 // The same with every block in f32: what training sees. Quantization comes
 // after it, so architectures that differ in precision alone share one student.
@@ -79,7 +197,8 @@ Architecture WithoutPrecision(Architecture architecture);
 // SHA-256 of the canonical text: the identity of an architecture.
 std::string ArchitectureHash(const Architecture& architecture);
 // "d128 L2 [h4 f256 full w8a8 | h2 f128 local:8 w4]" for tables of people;
-// equal blocks in a row are written once with "x2".
+// equal blocks in a row are written once with "x2", and of the stem only what
+// is not the default: "d128 rotary L2 [...]"; an encoder-decoder has "L2+3".
 std::string ShortText(const Architecture& architecture);
 
 }  // namespace hone

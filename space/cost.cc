@@ -1,8 +1,12 @@
 #include "space/cost.h"
 
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
 #include "space/base/error.h"
-#include "space/network/classifier.h"
 #include "space/network/cost_ops.h"
+#include "space/network/transformer.h"
 
 namespace hone {
 namespace {
@@ -34,7 +38,8 @@ std::int64_t W4BlockFor(std::int64_t in, std::int64_t block) {
   return block;
 }
 
-void CostOps::Weights(std::int64_t elements) {
+void CostOps::Weights(const std::string& name, std::int64_t elements) {
+  if (!weights_.insert(name).second) return;
   cost_.parameters += elements;
   cost_.weight_bytes += 4 * elements;
 }
@@ -43,30 +48,85 @@ void CostOps::Live(std::int64_t elements) {
   cost_.activation_bytes = std::max(cost_.activation_bytes, 4 * elements);
 }
 
-CostOps::Value CostOps::Embedding(const std::string&, const Value& tokens_BT,
-                                  std::int64_t rows, std::int64_t dim) {
-  Weights(rows * dim);
+CostOps::Value CostOps::Pointwise(const Value& x) {
+  Live(2 * Elements(x));
+  return x;
+}
+
+CostOps::Value CostOps::Broadcast(const Value& x, const Value& y) {
+  const std::size_t rank = std::max(x.size(), y.size());
+  Value out(rank, 1);
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::int64_t a = i < rank - x.size() ? 1 : x[i - (rank - x.size())];
+    const std::int64_t b = i < rank - y.size() ? 1 : y[i - (rank - y.size())];
+    HONE_CHECK(a == b || a == 1 || b == 1);
+    out[i] = std::max(a, b);
+  }
+  Live(Elements(x) + Elements(y) + Elements(out));
+  return out;
+}
+
+CostOps::Value CostOps::Embedding(const std::string& name,
+                                  const Value& tokens_BT, std::int64_t rows,
+                                  std::int64_t dim) {
+  return Lookup(Table(name, rows, dim), tokens_BT);
+}
+
+CostOps::Value CostOps::Table(const std::string& name, std::int64_t rows,
+                              std::int64_t dim) {
+  Weights(name, rows * dim);
+  return {rows, dim};
+}
+
+CostOps::Value CostOps::Lookup(const Value& table_VD, const Value& tokens_BT) {
   Value y_BTD = tokens_BT;
-  y_BTD.push_back(dim);
+  y_BTD.push_back(table_VD[1]);
   Live(Elements(y_BTD));
   return y_BTD;
 }
 
-CostOps::Value CostOps::AddPositions(const std::string&, const Value& x_BTD,
-                                     std::int64_t rows, std::int64_t dim) {
-  HONE_CHECK_EQ(x_BTD.back(), dim);
-  HONE_CHECK_LE(x_BTD[1], rows);
-  Weights(rows * dim);
-  Live(2 * Elements(x_BTD));
-  return x_BTD;
+CostOps::Value CostOps::Matrix(const std::string& name, std::int64_t rows,
+                               std::int64_t columns) {
+  Weights(name, rows * columns);
+  return {rows, columns};
 }
 
-CostOps::Value CostOps::Linear(const std::string&, const Value& x,
+CostOps::Value CostOps::RandomFeatures(const std::string& name,
+                                       std::int64_t rows,
+                                       std::int64_t columns) {
+  Weights(name + ".features", rows * columns);
+  return {rows, columns};
+}
+
+CostOps::Value CostOps::AddPositions(const std::string& name,
+                                     const Value& x_BTD, std::int64_t rows,
+                                     std::int64_t dim) {
+  HONE_CHECK_EQ(x_BTD.back(), dim);
+  HONE_CHECK_LE(x_BTD[1], rows);
+  Weights(name, rows * dim);
+  return Pointwise(x_BTD);
+}
+
+CostOps::Value CostOps::AddSinusoids(const Value& x_BTD, std::int64_t rows,
+                                     std::int64_t dim) {
+  HONE_CHECK_EQ(x_BTD.back(), dim);
+  HONE_CHECK_LE(x_BTD[1], rows);
+  return Pointwise(x_BTD);
+}
+
+CostOps::Value CostOps::Rotary(const Value& x_BHTE, std::int64_t rows) {
+  HONE_CHECK_LE(x_BHTE[2], rows);
+  return Pointwise(x_BHTE);
+}
+
+CostOps::Value CostOps::Linear(const std::string& name, const Value& x,
                                const LinearSpec& spec) {
   HONE_CHECK_EQ(x.back(), spec.in);
   const std::int64_t rows = Elements(x) / spec.in;
-  cost_.parameters += spec.in * spec.out + spec.out;
-  cost_.weight_bytes += LinearBytes(spec, w4_block_);
+  if (weights_.insert(name).second) {
+    cost_.parameters += spec.in * spec.out + spec.out;
+    cost_.weight_bytes += LinearBytes(spec, w4_block_);
+  }
   cost_.multiply_adds += rows * spec.in * spec.out;
   Value y = x;
   y.back() = spec.out;
@@ -74,23 +134,18 @@ CostOps::Value CostOps::Linear(const std::string&, const Value& x,
   return y;
 }
 
-CostOps::Value CostOps::LayerNorm(const std::string&, const Value& x,
+CostOps::Value CostOps::LayerNorm(const std::string& name, const Value& x,
                                   std::int64_t dim) {
   HONE_CHECK_EQ(x.back(), dim);
-  Weights(2 * dim);
-  Live(2 * Elements(x));
-  return x;
+  Weights(name, 2 * dim);
+  return Pointwise(x);
 }
 
-CostOps::Value CostOps::Gelu(const Value& x) {
-  Live(2 * Elements(x));
-  return x;
-}
-
-CostOps::Value CostOps::Add(const Value& x, const Value& y) {
-  HONE_CHECK(x == y);
-  Live(3 * Elements(x));
-  return x;
+CostOps::Value CostOps::RmsNorm(const std::string& name, const Value& x,
+                                std::int64_t dim) {
+  HONE_CHECK_EQ(x.back(), dim);
+  Weights(name, dim);
+  return Pointwise(x);
 }
 
 CostOps::Value CostOps::SplitHeads(const Value& x_BTD, std::int64_t heads) {
@@ -104,15 +159,110 @@ CostOps::Value CostOps::MergeHeads(const Value& x_BHTE) {
   return {x_BHTE[0], x_BHTE[2], x_BHTE[1] * x_BHTE[3]};
 }
 
+CostOps::Value CostOps::Transpose(const Value& x, std::int64_t i,
+                                  std::int64_t j) {
+  Value y = x;
+  std::swap(y.at(static_cast<std::size_t>(i)),
+            y.at(static_cast<std::size_t>(j)));
+  return y;
+}
+
+CostOps::Value CostOps::Reshape(const Value& x,
+                                const std::vector<std::int64_t>& dims) {
+  Value y = dims;
+  std::int64_t known = 1;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (y[i] == 0) y[i] = x.at(i);
+    if (y[i] > 0) known *= y[i];
+  }
+  HONE_CHECK_EQ(Elements(x) % known, 0);
+  for (std::int64_t& size : y) {
+    if (size < 0) size = Elements(x) / known;
+  }
+  HONE_CHECK_EQ(Elements(x), Elements(y));
+  return y;
+}
+
+CostOps::Value CostOps::Pad(const Value& x, std::int64_t axis,
+                            std::int64_t before, std::int64_t after) {
+  Value y = x;
+  y.at(static_cast<std::size_t>(axis)) += before + after;
+  return Pointwise(y);
+}
+
+CostOps::Value CostOps::PadToMultiple(const Value& x, std::int64_t axis,
+                                      std::int64_t multiple) {
+  const std::int64_t size = x.at(static_cast<std::size_t>(axis));
+  return Pad(x, axis, 0, (multiple - size % multiple) % multiple);
+}
+
+CostOps::Value CostOps::Slice(const Value& x, std::int64_t axis,
+                              std::int64_t begin, std::int64_t end) {
+  Value y = x;
+  std::int64_t& size = y.at(static_cast<std::size_t>(axis));
+  const std::int64_t stop = end < 0 ? size + end : std::min(end, size);
+  HONE_CHECK_LE(begin, stop);
+  size = stop - begin;
+  return y;
+}
+
+CostOps::Value CostOps::CutLike(const Value& x, std::int64_t axis,
+                                const Value& like, std::int64_t like_axis) {
+  return Slice(x, axis, 0, like.at(static_cast<std::size_t>(like_axis)));
+}
+
+CostOps::Value CostOps::Concat(const std::vector<Value>& parts,
+                               std::int64_t axis) {
+  Value y = parts.front();
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    y.at(static_cast<std::size_t>(axis)) +=
+        parts[i].at(static_cast<std::size_t>(axis));
+  }
+  return Pointwise(y);
+}
+
+CostOps::Value CostOps::TokenOnes(const Value& x) { return {1, 1, x.at(2), 1}; }
+
+CostOps::Value CostOps::Constant(const std::string&,
+                                 const std::vector<std::int64_t>& dims,
+                                 const std::vector<float>&) {
+  return dims;
+}
+
+CostOps::Value CostOps::MatMul(const Value& x, const Value& y) {
+  HONE_CHECK(x.size() >= 2 && y.size() >= 2);
+  HONE_CHECK_EQ(x.back(), y[y.size() - 2]);
+  Value out = Broadcast({x.begin(), x.end() - 2}, {y.begin(), y.end() - 2});
+  out.push_back(x[x.size() - 2]);
+  out.push_back(y.back());
+  cost_.multiply_adds += Elements(out) * x.back();
+  Live(Elements(x) + Elements(y) + Elements(out));
+  return out;
+}
+
+CostOps::Value CostOps::Sum(const Value& x, std::int64_t axis) {
+  Value y = x;
+  y.at(static_cast<std::size_t>(axis)) = 1;
+  Live(Elements(x) + Elements(y));
+  return y;
+}
+
+CostOps::Value CostOps::Max(const Value& x) {
+  return Sum(x, static_cast<std::int64_t>(x.size()) - 1);
+}
+
 CostOps::Value CostOps::ScaledDotProductAttention(const Value& q_BHTE,
-                                                  const Value& k_BHTE,
-                                                  const Value& v_BHTE,
-                                                  std::int64_t) {
-  HONE_CHECK(q_BHTE == k_BHTE && k_BHTE == v_BHTE);
-  const std::int64_t tokens = q_BHTE[2];
-  cost_.multiply_adds += 2 * Elements(q_BHTE) * tokens;
-  Live(4 * Elements(q_BHTE) + Elements(q_BHTE) / q_BHTE[3] * tokens);
-  return v_BHTE;
+                                                  const Value& k_BKSE,
+                                                  const Value& v_BKSE,
+                                                  const AttentionMask&) {
+  HONE_CHECK(k_BKSE == v_BKSE);
+  HONE_CHECK_EQ(q_BHTE[1] % k_BKSE[1], 0);
+  HONE_CHECK_EQ(q_BHTE[3], k_BKSE[3]);
+  const std::int64_t keys = k_BKSE[2];
+  cost_.multiply_adds += 2 * Elements(q_BHTE) * keys;
+  Live(2 * (Elements(q_BHTE) + Elements(k_BKSE)) +
+       Elements(q_BHTE) / q_BHTE[3] * keys);
+  return q_BHTE;
 }
 
 CostOps::Value CostOps::MeanTokens(const Value& x_BTD) {
@@ -120,18 +270,32 @@ CostOps::Value CostOps::MeanTokens(const Value& x_BTD) {
   return {x_BTD[0], x_BTD[2]};
 }
 
+CostOps::Value CostOps::Remember(const std::string&, const Value& x_BKTE) {
+  cost_.cache_bytes += 4 * Elements(x_BKTE);
+  return x_BKTE;
+}
+
+std::optional<CostOps::Value> CostOps::Carried(
+    const std::string&, const std::vector<std::int64_t>& dims) {
+  cost_.cache_bytes += 4 * Elements(dims);
+  return std::nullopt;
+}
+
 Cost CostOf(const Architecture& architecture, const TaskShape& task,
             std::int64_t batch, std::int64_t tokens) {
   CostOps ops(task.w4_block);
-  const CostOps::Value logits_BC =
-      Classifier(ops, architecture, task, CostOps::Value{batch, tokens});
-  HONE_CHECK(logits_BC == (CostOps::Value{batch, task.classes}));
+  CostOps::Value input{batch, tokens};
+  if (task.features > 0) input.push_back(task.features);
+  Transformer(
+      ops, architecture, task, input,
+      CostOps::Value{batch, std::min(tokens, task.max_target_tokens)});
   return ops.cost();
 }
 
 const std::vector<std::string>& CostMetricNames() {
   static const std::vector<std::string> names = {
-      "parameters", "multiply_adds", "weight_bytes", "activation_bytes"};
+      "parameters", "multiply_adds", "weight_bytes", "activation_bytes",
+      "cache_bytes"};
   return names;
 }
 
@@ -142,6 +306,7 @@ double CostMetric(const Cost& cost, const std::string& name) {
   if (name == "activation_bytes") {
     return static_cast<double>(cost.activation_bytes);
   }
+  if (name == "cache_bytes") return static_cast<double>(cost.cache_bytes);
   throw Error(ErrorCode::kUsage, "unknown cost metric '" + name + "'" +
                                      DidYouMean(name, CostMetricNames()));
 }

@@ -7,8 +7,8 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t kStemGenes = 2;
-constexpr std::size_t kBlockGenes = 3;
+constexpr std::size_t kStemGenes = 7;
+constexpr std::size_t kBlockGenes = 5;
 
 template <typename T>
 int IndexOf(const std::vector<T>& choices, const T& value) {
@@ -27,10 +27,44 @@ const T& At(const std::vector<T>& choices, int index) {
   return choices[static_cast<std::size_t>(index)];
 }
 
-std::size_t GeneCount(const SearchSpaceOptions& options) {
-  return kStemGenes +
-         kBlockGenes * static_cast<std::size_t>(*std::max_element(
-                           options.layers.begin(), options.layers.end()));
+std::size_t MostLayers(const std::vector<std::int64_t>& layers) {
+  return static_cast<std::size_t>(
+      *std::max_element(layers.begin(), layers.end()));
+}
+
+void EncodeBlocks(const SearchSpace& space, const Architecture& architecture,
+                  bool decoder, std::vector<int>& genes) {
+  const SearchSpaceOptions& options = space.options();
+  const auto attention = space.AttentionChoices(architecture.stem, decoder);
+  const auto crosses = space.CrossChoices(
+      architecture.stem, decoder ? architecture.encoder.size() : 0);
+  for (const BlockSpec& block :
+       decoder ? architecture.decoder : architecture.encoder) {
+    genes.push_back(IndexOf(attention, block.attention));
+    genes.push_back(IndexOf(options.feed_forward, block.feed_forward.width));
+    genes.push_back(
+        IndexOf(options.activation, Name(block.feed_forward.activation)));
+    genes.push_back(IndexOf(options.precision, Name(block.precision)));
+    genes.push_back(IndexOf(crosses, block.cross));
+  }
+}
+
+std::vector<BlockSpec> DecodeBlocks(const SearchSpace& space,
+                                    const Architecture& around, bool decoder,
+                                    std::size_t layers, const int* gene) {
+  const SearchSpaceOptions& options = space.options();
+  const auto attention = space.AttentionChoices(around.stem, decoder);
+  const auto crosses =
+      space.CrossChoices(around.stem, decoder ? around.encoder.size() : 0);
+  std::vector<BlockSpec> blocks;
+  for (std::size_t i = 0; i < layers; ++i, gene += kBlockGenes) {
+    blocks.push_back({At(attention, gene[0]),
+                      {At(options.feed_forward, gene[1]),
+                       Parse<Activation>(At(options.activation, gene[2]))},
+                      Parse<Precision>(At(options.precision, gene[3])),
+                      At(crosses, gene[4])});
+  }
+  return blocks;
 }
 
 }  // namespace
@@ -38,41 +72,51 @@ std::size_t GeneCount(const SearchSpaceOptions& options) {
 std::vector<int> Encode(const SearchSpace& space,
                         const Architecture& architecture) {
   const SearchSpaceOptions& options = space.options();
-  const std::int64_t d_model = architecture.stem.d_model;
-  const std::vector<AttentionSpec> attention = space.AttentionChoices(d_model);
+  const StemSpec& stem = architecture.stem;
   std::vector<int> genes = {
-      IndexOf(options.d_model, d_model),
-      IndexOf(options.layers,
-              static_cast<std::int64_t>(architecture.blocks.size()))};
-  for (const BlockSpec& block : architecture.blocks) {
-    genes.push_back(IndexOf(attention, block.attention));
-    genes.push_back(IndexOf(options.feed_forward, block.feed_forward.width));
-    genes.push_back(
-        IndexOf(options.precision, std::string(Name(block.precision))));
-  }
-  genes.resize(GeneCount(options), -1);
+      IndexOf(options.d_model, stem.d_model),
+      IndexOf(options.positions, Name(stem.positions)),
+      IndexOf(options.norm, Name(stem.norm)),
+      IndexOf(options.norm_place, Name(stem.norm_place)),
+      IndexOf(options.output, Name(stem.output)),
+      IndexOf(space.EncoderLayers(),
+              static_cast<std::int64_t>(architecture.encoder.size())),
+      IndexOf(space.DecoderLayers(),
+              static_cast<std::int64_t>(architecture.decoder.size()))};
+  EncodeBlocks(space, architecture, false, genes);
+  const std::size_t encoder = MostLayers(space.EncoderLayers());
+  genes.resize(kStemGenes + kBlockGenes * encoder, -1);
+  EncodeBlocks(space, architecture, true, genes);
+  genes.resize(kStemGenes + kBlockGenes * (encoder + MostLayers(
+                                                         space.DecoderLayers())),
+               -1);
   return genes;
 }
 
 Architecture Decode(const SearchSpace& space, const std::vector<int>& genes) {
   const SearchSpaceOptions& options = space.options();
-  if (genes.size() != GeneCount(options)) {
+  const std::size_t encoder = MostLayers(space.EncoderLayers());
+  const std::size_t needed =
+      kStemGenes +
+      kBlockGenes * (encoder + MostLayers(space.DecoderLayers()));
+  if (genes.size() != needed) {
     throw Error(ErrorCode::kUsage, std::to_string(genes.size()) + " genes; " +
-                                       std::to_string(GeneCount(options)) +
-                                       " are needed");
+                                       std::to_string(needed) + " are needed");
   }
   Architecture architecture;
-  architecture.stem.d_model = At(options.d_model, genes[0]);
-  const auto layers = static_cast<std::size_t>(At(options.layers, genes[1]));
-  const std::vector<AttentionSpec> attention =
-      space.AttentionChoices(architecture.stem.d_model);
-  for (std::size_t i = 0; i < layers; ++i) {
-    const int* gene = &genes[kStemGenes + kBlockGenes * i];
-    architecture.blocks.push_back(
-        {At(attention, gene[0]),
-         {At(options.feed_forward, gene[1])},
-         ParsePrecision(At(options.precision, gene[2]))});
-  }
+  architecture.stem = {At(options.d_model, genes[0]),
+                       Parse<Positions>(At(options.positions, genes[1])),
+                       Parse<Norm>(At(options.norm, genes[2])),
+                       Parse<NormPlace>(At(options.norm_place, genes[3])),
+                       Parse<OutputEmbedding>(At(options.output, genes[4]))};
+  architecture.encoder = DecodeBlocks(
+      space, architecture, false,
+      static_cast<std::size_t>(At(space.EncoderLayers(), genes[5])),
+      genes.data() + kStemGenes);
+  architecture.decoder = DecodeBlocks(
+      space, architecture, true,
+      static_cast<std::size_t>(At(space.DecoderLayers(), genes[6])),
+      genes.data() + kStemGenes + kBlockGenes * encoder);
   return architecture;
 }
 

@@ -1,7 +1,6 @@
 #include "space/search_space.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <sstream>
 
@@ -14,26 +13,6 @@ constexpr int kMaxRejections = 10'000;
 
 [[noreturn]] void Refuse(const std::string& where, const std::string& what) {
   throw Error(ErrorCode::kUsage, "space." + where + ": " + what);
-}
-
-// "full" or "local:8", with no heads yet.
-AttentionSpec ParseAttentionKind(const std::string& word,
-                                 const std::string& where) {
-  if (word == "full") return FullAttention{0};
-  if (word.starts_with("local:")) {
-    LocalAttention local{0, 0};
-    const char* end = word.data() + word.size();
-    const auto parsed = std::from_chars(word.data() + 6, end, local.window);
-    if (parsed.ec == std::errc() && parsed.ptr == end && local.window >= 1) {
-      return local;
-    }
-    Refuse(where, "'" + word +
-                      "': a window of at least 1 is needed, such as "
-                      "local:8");
-  }
-  Refuse(where, "unknown attention kind '" + word +
-                    "'; use full or "
-                    "local:WINDOW, such as local:8");
 }
 
 template <typename T>
@@ -85,6 +64,35 @@ void CheckHeads(const SearchSpaceOptions& options) {
   }
 }
 
+const std::vector<std::int64_t>& NoLayers() {
+  static const std::vector<std::int64_t> none = {0};
+  return none;
+}
+
+template <typename T>
+const T& Extreme(const std::vector<T>& values, bool largest) {
+  return largest ? *std::max_element(values.begin(), values.end())
+                 : *std::min_element(values.begin(), values.end());
+}
+
+// Every list of `length` elements of `choices`, in counting order with the
+// first element fastest.
+template <typename T, typename Visit>
+void ForEachList(const std::vector<T>& choices, std::size_t length,
+                 Visit visit) {
+  std::vector<std::size_t> digits(length, 0);
+  while (true) {
+    std::vector<T> list;
+    for (const std::size_t digit : digits) list.push_back(choices[digit]);
+    visit(list);
+    std::size_t place = 0;
+    while (place < length && ++digits[place] == choices.size()) {
+      digits[place++] = 0;
+    }
+    if (place == length) return;
+  }
+}
+
 }  // namespace
 
 SearchSpace::SearchSpace(const SearchSpaceOptions& options,
@@ -92,14 +100,26 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
     : options_(options), task_(task) {
   CheckList(options.d_model, "d_model");
   CheckList(options.layers, "layers");
+  CheckList(options.decoder_layers, "decoder_layers");
   CheckList(options.heads, "heads");
   CheckList(options.feed_forward, "feed_forward");
-  CheckList(options.attention, "attention");
+  CheckList(options.cross_layers, "cross_layers");
+  CheckList(options.activation, "activation");
   CheckList(options.precision, "precision");
+  CheckList(options.positions, "positions");
+  CheckList(options.norm, "norm");
+  CheckList(options.norm_place, "norm_place");
+  CheckList(options.output, "output");
   CheckHeads(options);
-  for (std::size_t i = 0; i < options.attention.size(); ++i) {
-    attention_kinds_.push_back(ParseAttentionKind(
-        options.attention[i], "attention[" + std::to_string(i) + "]"));
+  CheckAttention("attention", options.attention,
+                 task.topology == Topology::kDecoder);
+  if (task.topology == Topology::kEncoderDecoder) {
+    const bool own = !options.decoder_attention.empty();
+    CheckAttention(own ? "decoder_attention" : "attention",
+                   AttentionWords(true), true);
+  } else if (!options.decoder_attention.empty()) {
+    Refuse("decoder_attention",
+           "only a translation has an encoder and a decoder; use attention");
   }
   for (std::size_t i = 0; i < options.constraints.size(); ++i) {
     const std::string where = "constraints[" + std::to_string(i) + "]";
@@ -112,14 +132,130 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
   }
 }
 
-std::vector<AttentionSpec> SearchSpace::AttentionChoices(
-    std::int64_t d_model) const {
+// A kind must be known, fit some heads, and be causal in a decoder.
+void SearchSpace::CheckAttention(const std::string& key,
+                                 const std::vector<std::string>& words,
+                                 bool decoder) const {
+  CheckList(words, key);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string where = key + "[" + std::to_string(i) + "]";
+    try {
+      const AttentionSpec kind = ParseAttention(words[i]);
+      if (decoder && !CanBeCausal(kind)) {
+        Refuse(where, words[i] +
+                          " mixes later tokens into earlier ones, so a decoder "
+                          "cannot use it; use full, local, strided, performer "
+                          "or linear" +
+                          (key == "attention" && task_.topology ==
+                                                     Topology::kEncoderDecoder
+                               ? " in decoder_attention"
+                               : ""));
+      }
+      const bool fits = std::any_of(
+          options_.heads.begin(), options_.heads.end(),
+          [&](std::int64_t heads) { return WithHeads(kind, heads).has_value(); });
+      if (!fits) {
+        Refuse(where, words[i] + ": its key/value heads divide none of heads " +
+                          Joined(options_.heads));
+      }
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      if (what.starts_with("space.")) throw;
+      Refuse(where, what);
+    }
+  }
+}
+
+const std::vector<std::string>& SearchSpace::AttentionWords(
+    bool decoder) const {
+  return decoder && !options_.decoder_attention.empty()
+             ? options_.decoder_attention
+             : options_.attention;
+}
+
+const std::vector<std::int64_t>& SearchSpace::EncoderLayers() const {
+  return task_.topology == Topology::kDecoder ? NoLayers() : options_.layers;
+}
+
+const std::vector<std::int64_t>& SearchSpace::DecoderLayers() const {
+  switch (task_.topology) {
+    case Topology::kEncoder:
+      return NoLayers();
+    case Topology::kDecoder:
+      return options_.layers;
+    case Topology::kEncoderDecoder:
+      return options_.decoder_layers;
+  }
+  return NoLayers();
+}
+
+std::vector<AttentionSpec> SearchSpace::AttentionChoices(const StemSpec& stem,
+                                                         bool decoder) const {
   std::vector<AttentionSpec> choices;
-  for (AttentionSpec kind : attention_kinds_) {
+  for (const std::string& word : AttentionWords(decoder)) {
     for (const std::int64_t heads : options_.heads) {
-      if (d_model % heads != 0) continue;
-      std::visit([&](auto& attention) { attention.heads = heads; }, kind);
-      choices.push_back(kind);
+      if (stem.d_model % heads != 0) continue;
+      const bool odd = (stem.d_model / heads) % 2 != 0;
+      if (odd && stem.positions == Positions::kRotary) continue;
+      const auto choice = WithHeads(ParseAttention(word), heads);
+      if (choice && std::find(choices.begin(), choices.end(), *choice) ==
+                        choices.end()) {
+        choices.push_back(*choice);
+      }
+    }
+  }
+  return choices;
+}
+
+std::vector<std::optional<CrossAttentionSpec>> SearchSpace::CrossChoices(
+    const StemSpec& stem, std::size_t encoder_layers) const {
+  if (encoder_layers == 0) return {std::nullopt};
+  std::vector<std::optional<CrossAttentionSpec>> choices;
+  for (const std::int64_t heads : options_.heads) {
+    if (stem.d_model % heads != 0) continue;
+    for (const std::int64_t layers : options_.cross_layers) {
+      if (layers > static_cast<std::int64_t>(encoder_layers)) continue;
+      choices.emplace_back(CrossAttentionSpec{heads, layers});
+    }
+  }
+  return choices;
+}
+
+std::vector<StemSpec> SearchSpace::StemChoices() const {
+  std::vector<StemSpec> stems;
+  for (const std::int64_t d_model : options_.d_model) {
+    for (const std::string& positions : options_.positions) {
+      for (const std::string& norm : options_.norm) {
+        for (const std::string& place : options_.norm_place) {
+          for (const std::string& output : options_.output) {
+            stems.push_back({d_model, Parse<Positions>(positions),
+                             Parse<Norm>(norm), Parse<NormPlace>(place),
+                             Parse<OutputEmbedding>(output)});
+          }
+        }
+      }
+    }
+  }
+  return stems;
+}
+
+std::vector<BlockSpec> SearchSpace::BlockChoices(const StemSpec& stem,
+                                                 std::size_t encoder_layers,
+                                                 bool decoder) const {
+  std::vector<BlockSpec> choices;
+  const auto crosses = CrossChoices(stem, decoder ? encoder_layers : 0);
+  for (const AttentionSpec& attention : AttentionChoices(stem, decoder)) {
+    for (const std::int64_t width : options_.feed_forward) {
+      for (const std::string& activation : options_.activation) {
+        for (const std::string& precision : options_.precision) {
+          for (const auto& cross : crosses) {
+            choices.push_back({attention,
+                               {width, Parse<Activation>(activation)},
+                               Parse<Precision>(precision),
+                               cross});
+          }
+        }
+      }
     }
   }
   return choices;
@@ -127,12 +263,17 @@ std::vector<AttentionSpec> SearchSpace::AttentionChoices(
 
 double SearchSpace::Size() const {
   double size = 0;
-  for (const std::int64_t d_model : options_.d_model) {
-    const auto per_block = static_cast<double>(
-        AttentionChoices(d_model).size() * options_.feed_forward.size() *
-        options_.precision.size());
-    for (const std::int64_t layers : options_.layers) {
-      size += std::pow(per_block, static_cast<double>(layers));
+  for (const StemSpec& stem : StemChoices()) {
+    for (const std::int64_t encoder : EncoderLayers()) {
+      const auto depth = static_cast<std::size_t>(encoder);
+      const auto per_encoder =
+          static_cast<double>(BlockChoices(stem, depth, false).size());
+      const auto per_decoder =
+          static_cast<double>(BlockChoices(stem, depth, true).size());
+      for (const std::int64_t decoder : DecoderLayers()) {
+        size += std::pow(per_encoder, static_cast<double>(encoder)) *
+                std::pow(per_decoder, static_cast<double>(decoder));
+      }
     }
   }
   return size;
@@ -154,40 +295,59 @@ std::string SearchSpace::ConstraintViolation(
   return {};
 }
 
+bool SearchSpace::ContainsBlock(const Architecture& architecture,
+                                const BlockSpec& block, bool decoder) const {
+  const StemSpec& stem = architecture.stem;
+  return Has(AttentionChoices(stem, decoder), block.attention) &&
+         Has(CrossChoices(stem, decoder ? architecture.encoder.size() : 0),
+             block.cross) &&
+         Has(options_.feed_forward, block.feed_forward.width) &&
+         Has(options_.activation, Name(block.feed_forward.activation)) &&
+         Has(options_.precision, Name(block.precision));
+}
+
 bool SearchSpace::Contains(const Architecture& architecture) const {
-  const std::int64_t d_model = architecture.stem.d_model;
-  if (!Has(options_.d_model, d_model) ||
-      !Has(options_.layers,
-           static_cast<std::int64_t>(architecture.blocks.size()))) {
+  const auto depth = [](const std::vector<BlockSpec>& blocks) {
+    return static_cast<std::int64_t>(blocks.size());
+  };
+  if (!Has(StemChoices(), architecture.stem) ||
+      !Has(EncoderLayers(), depth(architecture.encoder)) ||
+      !Has(DecoderLayers(), depth(architecture.decoder))) {
     return false;
   }
-  const std::vector<AttentionSpec> attention = AttentionChoices(d_model);
-  for (const BlockSpec& block : architecture.blocks) {
-    if (!Has(attention, block.attention) ||
-        !Has(options_.feed_forward, block.feed_forward.width) ||
-        !Has(options_.precision, std::string(hone::Name(block.precision)))) {
-      return false;
-    }
+  for (const BlockSpec& block : architecture.encoder) {
+    if (!ContainsBlock(architecture, block, false)) return false;
+  }
+  for (const BlockSpec& block : architecture.decoder) {
+    if (!ContainsBlock(architecture, block, true)) return false;
   }
   return ConstraintViolation(architecture).empty();
 }
 
-BlockSpec SearchSpace::SampleBlock(std::int64_t d_model, Rng& rng) const {
+BlockSpec SearchSpace::SampleBlock(const Architecture& around, bool decoder,
+                                   Rng& rng) const {
   BlockSpec block;
-  block.attention = rng.Pick(AttentionChoices(d_model));
+  block.attention = rng.Pick(AttentionChoices(around.stem, decoder));
   block.feed_forward.width = rng.Pick(options_.feed_forward);
-  block.precision = ParsePrecision(rng.Pick(options_.precision));
+  block.feed_forward.activation =
+      Parse<Activation>(rng.Pick(options_.activation));
+  block.precision = Parse<Precision>(rng.Pick(options_.precision));
+  block.cross =
+      rng.Pick(CrossChoices(around.stem, decoder ? around.encoder.size() : 0));
   return block;
 }
 
 Architecture SearchSpace::Sample(Rng& rng) const {
   for (int attempt = 0; attempt < kMaxRejections; ++attempt) {
     Architecture architecture;
-    architecture.stem.d_model = rng.Pick(options_.d_model);
-    const std::int64_t layers = rng.Pick(options_.layers);
-    for (std::int64_t i = 0; i < layers; ++i) {
-      architecture.blocks.push_back(
-          SampleBlock(architecture.stem.d_model, rng));
+    architecture.stem = rng.Pick(StemChoices());
+    const std::int64_t encoder = rng.Pick(EncoderLayers());
+    const std::int64_t decoder = rng.Pick(DecoderLayers());
+    for (std::int64_t i = 0; i < encoder; ++i) {
+      architecture.encoder.push_back(SampleBlock(architecture, false, rng));
+    }
+    for (std::int64_t i = 0; i < decoder; ++i) {
+      architecture.decoder.push_back(SampleBlock(architecture, true, rng));
     }
     if (ConstraintViolation(architecture).empty()) return architecture;
   }
@@ -196,38 +356,41 @@ Architecture SearchSpace::Sample(Rng& rng) const {
          "loosen a bound or add smaller choices");
 }
 
-std::optional<Architecture> SearchSpace::Uniform(
-    std::int64_t d_model, std::int64_t layers, std::int64_t heads,
-    std::int64_t feed_forward) const {
-  AttentionSpec attention = attention_kinds_.front();
-  std::visit([&](auto& kind) { kind.heads = heads; }, attention);
-  const BlockSpec block = {
-      attention, {feed_forward}, ParsePrecision(options_.precision.front())};
-  Architecture architecture{
-      {d_model},
-      std::vector<BlockSpec>(static_cast<std::size_t>(layers), block)};
+std::optional<Architecture> SearchSpace::Uniform(bool largest) const {
+  Architecture architecture;
+  architecture.stem = StemChoices().front();
+  architecture.stem.d_model = Extreme(options_.d_model, largest);
+  const std::int64_t encoder = Extreme(EncoderLayers(), largest);
+  const std::int64_t decoder = Extreme(DecoderLayers(), largest);
+  const auto block = [&](bool in_decoder) {
+    BlockSpec made = BlockChoices(architecture.stem,
+                                  static_cast<std::size_t>(encoder), in_decoder)
+                         .front();
+    for (const AttentionSpec& choice :
+         AttentionChoices(architecture.stem, in_decoder)) {
+      const bool better = largest ? Heads(choice) > Heads(made.attention)
+                                  : Heads(choice) < Heads(made.attention);
+      if (better && choice.index() == made.attention.index() &&
+          AttentionName(choice) == AttentionName(made.attention)) {
+        made.attention = choice;
+      }
+    }
+    if (made.cross) made.cross->heads = Heads(made.attention);
+    made.feed_forward.width = Extreme(options_.feed_forward, largest);
+    return made;
+  };
+  architecture.encoder.assign(static_cast<std::size_t>(encoder), block(false));
+  architecture.decoder.assign(static_cast<std::size_t>(decoder), block(true));
   if (!Contains(architecture)) return std::nullopt;
   return architecture;
 }
 
 std::optional<Architecture> SearchSpace::Largest() const {
-  const std::int64_t d_model = std::ranges::max(options_.d_model);
-  std::int64_t heads = 0;
-  for (const std::int64_t choice : options_.heads) {
-    if (d_model % choice == 0) heads = std::max(heads, choice);
-  }
-  return Uniform(d_model, std::ranges::max(options_.layers), heads,
-                 std::ranges::max(options_.feed_forward));
+  return Uniform(true);
 }
 
 std::optional<Architecture> SearchSpace::Smallest() const {
-  const std::int64_t d_model = std::ranges::min(options_.d_model);
-  std::int64_t heads = d_model;
-  for (const std::int64_t choice : options_.heads) {
-    if (d_model % choice == 0) heads = std::min(heads, choice);
-  }
-  return Uniform(d_model, std::ranges::min(options_.layers), heads,
-                 std::ranges::min(options_.feed_forward));
+  return Uniform(false);
 }
 
 std::vector<Architecture> SearchSpace::Enumerate(std::size_t limit) const {
@@ -235,30 +398,22 @@ std::vector<Architecture> SearchSpace::Enumerate(std::size_t limit) const {
     throw Error(ErrorCode::kUsage, "the space is too large to enumerate");
   }
   std::vector<Architecture> members;
-  for (const std::int64_t d_model : options_.d_model) {
-    std::vector<BlockSpec> choices;
-    for (const AttentionSpec& attention : AttentionChoices(d_model)) {
-      for (const std::int64_t width : options_.feed_forward) {
-        for (const std::string& precision : options_.precision) {
-          choices.push_back({attention, {width}, ParsePrecision(precision)});
-        }
-      }
-    }
-    for (const std::int64_t layers : options_.layers) {
-      std::vector<std::size_t> digits(static_cast<std::size_t>(layers), 0);
-      while (true) {
-        Architecture architecture{{d_model}, {}};
-        for (const std::size_t digit : digits) {
-          architecture.blocks.push_back(choices[digit]);
-        }
-        if (ConstraintViolation(architecture).empty()) {
-          members.push_back(std::move(architecture));
-        }
-        std::size_t place = 0;
-        while (place < digits.size() && ++digits[place] == choices.size()) {
-          digits[place++] = 0;
-        }
-        if (place == digits.size()) break;
+  for (const StemSpec& stem : StemChoices()) {
+    for (const std::int64_t encoder_layers : EncoderLayers()) {
+      const auto depth = static_cast<std::size_t>(encoder_layers);
+      for (const std::int64_t decoder_layers : DecoderLayers()) {
+        ForEachList(
+            BlockChoices(stem, depth, false), depth, [&](const auto& encoder) {
+              ForEachList(
+                  BlockChoices(stem, depth, true),
+                  static_cast<std::size_t>(decoder_layers),
+                  [&](const auto& decoder) {
+                    Architecture member{stem, encoder, decoder};
+                    if (ConstraintViolation(member).empty()) {
+                      members.push_back(std::move(member));
+                    }
+                  });
+            });
       }
     }
   }

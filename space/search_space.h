@@ -16,33 +16,62 @@ namespace hone {
 struct SearchSpaceOptions {
   std::vector<std::int64_t> d_model = {64, 128};
   std::vector<std::int64_t> layers = {1, 2};
+  std::vector<std::int64_t> decoder_layers = {1, 2};
   std::vector<std::int64_t> heads = {2, 4};
   std::vector<std::int64_t> feed_forward = {128, 256};
-  std::vector<std::string> attention = {"full"};  // "full", "local:W"
+  std::vector<std::string> attention = {"full"};
+  std::vector<std::string> decoder_attention = {};
+  std::vector<std::int64_t> cross_layers = {1};
+  std::vector<std::string> activation = {"gelu"};
   std::vector<std::string> precision = {"f32", "w8a8", "w4"};
+  std::vector<std::string> positions = {"learned"};
+  std::vector<std::string> norm = {"layer"};
+  std::vector<std::string> norm_place = {"pre"};
+  std::vector<std::string> output = {"tied"};
   // Bounds on a cost metric: "parameters <= 2e6".
   std::vector<std::string> constraints = {};
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
     visit("d_model", self.d_model, InRange{8, 8192}, "model widths to try");
-    visit("layers", self.layers, InRange{1, 64}, "numbers of blocks to try");
+    visit("layers", self.layers, InRange{1, 64},
+          "numbers of blocks to try; in an encoder-decoder, of the encoder");
+    visit("decoder_layers", self.decoder_layers, InRange{1, 64},
+          "the same for the decoder of an encoder-decoder");
     visit("heads", self.heads, InRange{1, 128},
           "attention heads to try, per block; each must divide some d_model");
     visit("feed_forward", self.feed_forward, InRange{8, 32768},
           "feed-forward widths to try, per block");
     visit("attention", self.attention, AnyValue{},
-          "attention kinds to try, per block: \"full\" or \"local:WINDOW\"");
-    visit("precision", self.precision, OneOf{PrecisionNames()},
+          "attention kinds to try, per block: \"full\", \"full:KV_HEADS\", "
+          "\"local:WINDOW\", \"strided:STRIDE\", \"linformer:RANK\" (or "
+          "linformer:RANK:key-value, linformer:RANK:layerwise), "
+          "\"performer:FEATURES\", \"linear\"");
+    visit("decoder_attention", self.decoder_attention, AnyValue{},
+          "the same for the decoder of an encoder-decoder; empty: as attention");
+    visit("cross_layers", self.cross_layers, InRange{1, 64},
+          "how many of the last encoder blocks a decoder block attends to");
+    visit("activation", self.activation, OneOf{NamesOf<Activation>()},
+          "feed-forward activations to try, per block");
+    visit("precision", self.precision, OneOf{NamesOf<Precision>()},
           "precisions to try, per block");
+    visit("positions", self.positions, OneOf{NamesOf<Positions>()},
+          "how tokens know their place, for the whole network");
+    visit("norm", self.norm, OneOf{NamesOf<Norm>()},
+          "LayerNorm or RMSNorm, for the whole network");
+    visit("norm_place", self.norm_place, OneOf{NamesOf<NormPlace>()},
+          "norm before or after each sublayer, for the whole network");
+    visit("output", self.output, OneOf{NamesOf<OutputEmbedding>()},
+          "whether a decoder's output layer is its embedding table");
     visit("constraints", self.constraints, AnyValue{},
           "bounds checked before any training, such as \"parameters <= 2e6\"; "
-          "metrics: parameters, multiply_adds, weight_bytes, activation_bytes");
+          "metrics: parameters, multiply_adds, weight_bytes, activation_bytes, "
+          "cache_bytes");
   }
 };
 
-// The set of architectures that a search may propose. Heads that do not divide
-// d_model are no members. Immutable; safe to share between threads.
+// The set of architectures of the task's topology that a search may propose.
+// What does not fit together (heads that do not divide d_model) is no member. Immutable; safe to share between threads.
 class SearchSpace {
  public:
   // `task` fixes what the cost depends on beside the architecture.
@@ -59,30 +88,47 @@ class SearchSpace {
   bool Contains(const Architecture& architecture) const;
   // Empty when all constraints hold, else the first broken one in words.
   std::string ConstraintViolation(const Architecture& architecture) const;
-  // Uniform over (d_model, layers, then each block independently), rejecting
-  // what breaks a constraint. Throws Error{kUsage} after 10,000 rejections.
+  // Uniform over (stem, depths, then each block independently), rejecting what
+  // breaks a constraint. Throws Error{kUsage} after 10,000 rejections.
   Architecture Sample(Rng& rng) const;
-  // The uniform architecture of the largest (or smallest) choices, all blocks
-  // with the first attention kind and precision of the spec; empty where it
-  // breaks a constraint.
+  // The uniform architecture of the largest (or smallest) numbers, with the
+  // first word of each list; empty where it breaks a constraint.
   std::optional<Architecture> Largest() const;
   std::optional<Architecture> Smallest() const;
   // All members that satisfy the constraints, in encoding order; throws
   // Error{kUsage} when Size() exceeds `limit`.
   std::vector<Architecture> Enumerate(std::size_t limit) const;
 
-  // Every kind with every head count that divides the width, in spec order.
-  std::vector<AttentionSpec> AttentionChoices(std::int64_t d_model) const;
-  BlockSpec SampleBlock(std::int64_t d_model, Rng& rng) const;
+  // Every kind with every head count that fits the stem, in spec order, for
+  // encoder or decoder blocks.
+  std::vector<AttentionSpec> AttentionChoices(const StemSpec& stem,
+                                              bool decoder) const;
+  // The cross-attentions of a decoder block behind `encoder_layers` blocks;
+  // one empty choice where there is no encoder.
+  std::vector<std::optional<CrossAttentionSpec>> CrossChoices(
+      const StemSpec& stem, std::size_t encoder_layers) const;
+  // Depths of the encoder and of the decoder; {0} for a missing one.
+  const std::vector<std::int64_t>& EncoderLayers() const;
+  const std::vector<std::int64_t>& DecoderLayers() const;
+  std::vector<StemSpec> StemChoices() const;
+  BlockSpec SampleBlock(const Architecture& around, bool decoder,
+                        Rng& rng) const;
 
  private:
-  std::optional<Architecture> Uniform(std::int64_t d_model, std::int64_t layers,
-                                      std::int64_t heads,
-                                      std::int64_t feed_forward) const;
+  void CheckAttention(const std::string& key,
+                      const std::vector<std::string>& words,
+                      bool decoder) const;
+  std::vector<BlockSpec> BlockChoices(const StemSpec& stem,
+                                      std::size_t encoder_layers,
+                                      bool decoder) const;
+  const std::vector<std::string>& AttentionWords(bool decoder) const;
+  bool ContainsBlock(const Architecture& architecture, const BlockSpec& block,
+                     bool decoder) const;
+  // All blocks alike, by the smallest or the largest number of each list.
+  std::optional<Architecture> Uniform(bool largest) const;
 
   SearchSpaceOptions options_;
   TaskShape task_;
-  std::vector<AttentionSpec> attention_kinds_;  // heads unset
   std::vector<Constraint> constraints_;
 };
 

@@ -7,23 +7,37 @@ namespace {
 
 constexpr int kMaxTries = 100;
 
-// Heads must divide the width: keeps the kind and redraws them where not.
-void RepairHeads(const SearchSpace& space, Architecture& architecture,
-                 Rng& rng) {
-  const std::int64_t d_model = architecture.stem.d_model;
-  std::vector<std::int64_t> legal;
-  for (const std::int64_t heads : space.options().heads) {
-    if (d_model % heads == 0) legal.push_back(heads);
+// A choice of the same kind; of any kind where none is left.
+const AttentionSpec& Similar(const std::vector<AttentionSpec>& choices,
+                             const AttentionSpec& wanted, Rng& rng) {
+  std::vector<std::size_t> alike;
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (AttentionName(choices[i]) == AttentionName(wanted)) alike.push_back(i);
   }
-  for (BlockSpec& block : architecture.blocks) {
-    if (d_model % Heads(block.attention) == 0) continue;
-    std::visit([&](auto& kind) { kind.heads = rng.Pick(legal); },
-               block.attention);
+  return alike.empty() ? rng.Pick(choices) : choices[rng.Pick(alike)];
+}
+
+template <typename T>
+bool Has(const std::vector<T>& choices, const T& value) {
+  return std::find(choices.begin(), choices.end(), value) != choices.end();
+}
+
+// Redraws what does not fit the stem or the other side's depth.
+void Repair(const SearchSpace& space, Architecture& child, Rng& rng) {
+  for (const bool decoder : {false, true}) {
+    const auto attention = space.AttentionChoices(child.stem, decoder);
+    const auto crosses =
+        space.CrossChoices(child.stem, decoder ? child.encoder.size() : 0);
+    for (BlockSpec& block : decoder ? child.decoder : child.encoder) {
+      if (!Has(attention, block.attention)) {
+        block.attention = Similar(attention, block.attention, rng);
+      }
+      if (!Has(crosses, block.cross)) block.cross = rng.Pick(crosses);
+    }
   }
 }
 
-void Resize(Architecture& architecture, std::int64_t layers, Rng& rng) {
-  std::vector<BlockSpec>& blocks = architecture.blocks;
+void Resize(std::vector<BlockSpec>& blocks, std::int64_t layers, Rng& rng) {
   const auto wanted = static_cast<std::size_t>(layers);
   while (blocks.size() > wanted) {
     blocks.erase(blocks.begin() +
@@ -36,20 +50,35 @@ void Resize(Architecture& architecture, std::int64_t layers, Rng& rng) {
   }
 }
 
+// Genes of the stem and the depths, and of each block.
+constexpr std::size_t kStemGenes = 7;
+constexpr std::size_t kBlockGenes = 5;
+
 // Redraws what `chosen` says, asked once for each gene.
 template <typename Chosen>
 void Redraw(const SearchSpace& space, Architecture& child, Rng& rng,
             Chosen chosen) {
-  const SearchSpaceOptions& options = space.options();
-  if (chosen()) child.stem.d_model = rng.Pick(options.d_model);
-  if (chosen()) Resize(child, rng.Pick(options.layers), rng);
-  for (BlockSpec& block : child.blocks) {
-    const BlockSpec fresh = space.SampleBlock(child.stem.d_model, rng);
-    if (chosen()) block.attention = fresh.attention;
-    if (chosen()) block.feed_forward = fresh.feed_forward;
-    if (chosen()) block.precision = fresh.precision;
+  const StemSpec fresh_stem = rng.Pick(space.StemChoices());
+  if (chosen()) child.stem.d_model = fresh_stem.d_model;
+  if (chosen()) child.stem.positions = fresh_stem.positions;
+  if (chosen()) child.stem.norm = fresh_stem.norm;
+  if (chosen()) child.stem.norm_place = fresh_stem.norm_place;
+  if (chosen()) child.stem.output = fresh_stem.output;
+  if (chosen()) Resize(child.encoder, rng.Pick(space.EncoderLayers()), rng);
+  if (chosen()) Resize(child.decoder, rng.Pick(space.DecoderLayers()), rng);
+  for (const bool decoder : {false, true}) {
+    for (BlockSpec& block : decoder ? child.decoder : child.encoder) {
+      const BlockSpec fresh = space.SampleBlock(child, decoder, rng);
+      if (chosen()) block.attention = fresh.attention;
+      if (chosen()) block.feed_forward.width = fresh.feed_forward.width;
+      if (chosen()) {
+        block.feed_forward.activation = fresh.feed_forward.activation;
+      }
+      if (chosen()) block.precision = fresh.precision;
+      if (chosen()) block.cross = fresh.cross;
+    }
   }
-  RepairHeads(space, child, rng);
+  Repair(space, child, rng);
 }
 
 bool Usable(const SearchSpace& space, const Architecture& child,
@@ -57,10 +86,16 @@ bool Usable(const SearchSpace& space, const Architecture& child,
   return child != parent && space.Contains(child);
 }
 
-// The block of `parent` at the relative depth of block i of n.
-const BlockSpec& BlockAt(const Architecture& parent, std::size_t i,
-                         std::size_t n) {
-  return parent.blocks[i * parent.blocks.size() / n];
+// `layers` blocks, each from one of the parents at the same relative depth.
+std::vector<BlockSpec> Mixed(const std::vector<BlockSpec>& a,
+                             const std::vector<BlockSpec>& b, Rng& rng) {
+  const std::size_t layers = rng.Bernoulli(0.5) ? a.size() : b.size();
+  std::vector<BlockSpec> blocks;
+  for (std::size_t i = 0; i < layers; ++i) {
+    const std::vector<BlockSpec>& parent = rng.Bernoulli(0.5) ? a : b;
+    blocks.push_back(parent[i * parent.size() / layers]);
+  }
+  return blocks;
 }
 
 }  // namespace
@@ -69,7 +104,9 @@ Architecture Mutate(const SearchSpace& space, const Architecture& parent,
                     double rate, Rng& rng) {
   for (int attempt = 0; attempt < kMaxTries; ++attempt) {
     Architecture child = parent;
-    const std::size_t genes = 2 + 3 * parent.blocks.size();
+    const std::size_t genes =
+        kStemGenes +
+        kBlockGenes * (parent.encoder.size() + parent.decoder.size());
     const std::size_t forced = rng.Below(genes);
     std::size_t gene = 0;
     Redraw(space, child, rng,
@@ -84,12 +121,9 @@ Architecture Crossover(const SearchSpace& space, const Architecture& a,
   for (int attempt = 0; attempt < kMaxTries; ++attempt) {
     Architecture child;
     child.stem = rng.Bernoulli(0.5) ? a.stem : b.stem;
-    const std::size_t layers =
-        rng.Bernoulli(0.5) ? a.blocks.size() : b.blocks.size();
-    for (std::size_t i = 0; i < layers; ++i) {
-      child.blocks.push_back(BlockAt(rng.Bernoulli(0.5) ? a : b, i, layers));
-    }
-    RepairHeads(space, child, rng);
+    child.encoder = Mixed(a.encoder, b.encoder, rng);
+    child.decoder = Mixed(a.decoder, b.decoder, rng);
+    Repair(space, child, rng);
     if (Usable(space, child, a) && child != b) return child;
   }
   return Mutate(space, a, 0.1, rng);

@@ -9,12 +9,14 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <torch/headeronly/version.h>
 
-#include "space/network/classifier.h"
+#include "space/network/transformer.h"
 #include "train/distill/losses.h"
 #include "train/eager_ops.h"
+#include "train/forward.h"
 #include "train/optimizer.h"
 #include "train/torch_boundary.h"
 #include "train/weight_source.h"
@@ -27,19 +29,33 @@ constexpr std::int64_t kStepsBetweenReports = 10;
 constexpr std::int64_t kUnknownToken = 0;  // of every vocabulary
 constexpr char kProjection[] = "distillation.projection";
 
+void CheckTokens(const std::vector<std::vector<std::int64_t>>& rows,
+                 std::int64_t most) {
+  for (const auto& tokens : rows) {
+    HONE_CHECK_LE(tokens.size(), static_cast<std::size_t>(most));
+  }
+}
+
 void CheckJob(const TrainingJob& job) {
   HONE_CHECK(job.data != nullptr);
-  const TokenData& data = *job.data;
+  HONE_CHECK(job.task.topology == TopologyOf(job.architecture));
+  const TaskData& data = *job.data;
   if (data.size() == 0) {
     throw Error(ErrorCode::kUsage, "the training split has no examples");
   }
-  HONE_CHECK_EQ(data.labels.size(), data.tokens.size());
-  for (std::size_t row = 0; row < data.size(); ++row) {
-    HONE_CHECK_LT(data.labels[row], job.task.classes);
-    HONE_CHECK_LE(data.tokens[row].size(),
-                  static_cast<std::size_t>(job.task.max_tokens));
+  CheckTokens(data.tokens, job.task.max_tokens);
+  HONE_CHECK_LE(data.window, job.task.max_tokens);
+  if (job.task.topology == Topology::kEncoder) {
+    HONE_CHECK_EQ(data.labels.size(), data.size());
+    for (const std::int64_t label : data.labels) {
+      HONE_CHECK_LT(label, job.task.classes);
+    }
   }
-  if (job.teacher != nullptr) {
+  if (job.task.topology == Topology::kEncoderDecoder) {
+    HONE_CHECK_EQ(data.targets.size(), data.size());
+    CheckTokens(data.targets, job.task.max_target_tokens - 1);
+  }
+  if (job.teacher != nullptr && job.teacher->logits_NC.elements() > 0) {
     HONE_CHECK_EQ(job.teacher->logits_NC.elements(),
                   static_cast<std::int64_t>(data.size()) * job.task.classes);
   }
@@ -48,7 +64,7 @@ void CheckJob(const TrainingJob& job) {
 // The batches of epoch after epoch, each shuffled by its own stream.
 class BatchStream {
  public:
-  BatchStream(const TokenData& data, std::int64_t batch_size,
+  BatchStream(const TaskData& data, std::int64_t batch_size,
               std::uint64_t seed)
       : data_(data), batch_size_(batch_size), seed_(seed) {}
 
@@ -62,7 +78,7 @@ class BatchStream {
   }
 
  private:
-  const TokenData& data_;
+  const TaskData& data_;
   std::int64_t batch_size_;
   std::uint64_t seed_;
   std::int64_t epoch_ = 0;
@@ -70,36 +86,50 @@ class BatchStream {
   std::size_t next_ = 0;
 };
 
-// The teacher on the training device: its logits by row, and where hidden
-// states are compared its network and the learned projection.
+// The teacher on the training device. Its logits come from its table of them
+// where there is one, else from its network.
 class TeacherView {
  public:
   TeacherView(const Teacher& teacher, at::Device device)
       : teacher_(teacher),
-        device_(device),
         logits_NC_(ToTensor(teacher.logits_NC, device)),
         weights_(teacher.weights, device),
         ops_(weights_, {.taps = {kLastHiddenTap}}) {}
 
-  at::Tensor Logits(const at::Tensor& rows_B) const {
-    return logits_NC_.index_select(0, rows_B);
-  }
-
-  at::Tensor LastHidden(const at::Tensor& tokens_BT) {
+  struct Answer {
+    at::Tensor logits;
+    at::Tensor hidden_BTD;  // where the network was run
+  };
+  // `run`: the hidden states are wanted.
+  Answer Look(const NetworkBatch& batch, const at::Tensor& rows_B, bool run) {
     const at::NoGradGuard no_grad;
-    Classifier(ops_, teacher_.architecture, teacher_.task, tokens_BT);
-    return ops_.TakeTap(kLastHiddenTap);
+    Answer answer;
+    const bool known = logits_NC_.numel() > 0;
+    if (run || !known) {
+      answer.logits = Transformer(ops_, teacher_.architecture, teacher_.task,
+                                  batch.input, batch.target);
+      answer.hidden_BTD = ops_.TakeTap(kLastHiddenTap);
+    }
+    if (known) answer.logits = logits_NC_.index_select(0, rows_B);
+    return answer;
   }
 
   std::int64_t width() const { return teacher_.architecture.stem.d_model; }
 
  private:
   const Teacher& teacher_;
-  at::Device device_;
   at::Tensor logits_NC_;
   StoredWeights weights_;
   EagerOps ops_;
 };
+
+// The rows of [N,C] that have a label. Shapes: [B,C] or [B,T,C] -> [N,C].
+at::Tensor LabelledRows(const at::Tensor& logits, const at::Tensor& labels) {
+  const at::Tensor flat = logits.flatten(0, -2);
+  if (logits.dim() == 2) return flat;
+  return flat.index_select(
+      0, labels.flatten().ne(kNoLabel).nonzero().squeeze(1));
+}
 
 std::vector<at::Tensor> Joined(std::vector<at::Tensor> a,
                                const std::vector<at::Tensor>& b) {
@@ -124,7 +154,7 @@ class Training {
       : job_(job),
         options_(options),
         device_(options.device),
-        adam_{.weight_decay = options.weight_decay},
+        adam_{.beta2 = options.beta2, .weight_decay = options.weight_decay},
         schedule_{options.learning_rate, options.warmup_steps, options.steps},
         weights_({job.seed, at::TensorOptions(device_).dtype(at::kFloat), adam_,
                   job.initial}),
@@ -133,10 +163,13 @@ class Training {
                      adam_,
                      {}}),
         ops_(weights_, StudentOptions(job, options, device_)),
-        labels_N_(at::tensor(job.data->labels).to(device_)),
         batches_(*job.data, options.batch_size, job.seed),
         word_generator_(
-            MakeGenerator(device_, StreamSeed(job.seed, 0, "word dropout"))) {
+            MakeGenerator(device_, StreamSeed(job.seed, 0, "word dropout"))),
+        variants_(job.seed, 0, "variants") {
+    for (const auto& variant : job.data->frames.variants) {
+      variant_table_.push_back(at::tensor(variant).to(device_));
+    }
     if (job.teacher != nullptr) teacher_.emplace(*job.teacher, device_);
     Discover(weights_, job.architecture, job.task);
     weights_.CheckInitialUsed();
@@ -152,6 +185,7 @@ class Training {
       if (job_.cancelled != nullptr && job_.cancelled->load()) {
         throw Error(ErrorCode::kCancelled, "training was interrupted");
       }
+      RedrawFeatures(step);
       if (auto failure = Step(step)) return *failure;
       if (job_.on_step && (step + 1) % kStepsBetweenReports == 0) {
         job_.on_step(step + 1, options_.steps);
@@ -178,8 +212,10 @@ class Training {
   }
 
   std::optional<Failure> Step(std::int64_t step) {
-    const Batch& batch = batches_.Next();
-    const at::Tensor loss = Loss(batch);
+    const Batch& rows = batches_.Next();
+    const NetworkBatch batch =
+        MakeNetworkBatch(*job_.data, job_.task, rows, device_);
+    const at::Tensor loss = Loss(rows, batch);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) return Diverged("loss", step);
     losses_.push_back(value);
@@ -189,32 +225,65 @@ class Training {
     if (!std::isfinite(norm)) return Diverged("gradient", step);
     const bool clip = options_.clip_norm > 0 && norm > options_.clip_norm;
     Update(schedule_.At(step), clip ? norm / options_.clip_norm : 1);
-    tokens_ += batch.tokens * static_cast<std::int64_t>(batch.rows.size());
+    tokens_ += batch.tokens;
     return std::nullopt;
   }
 
-  at::Tensor Loss(const Batch& batch) {
+  // New random features now and then, so that no draw is learned by heart; the
+  // last ones are those that are exported, and stay for a while.
+  void RedrawFeatures(std::int64_t step) {
+    const std::int64_t every = options_.redraw_steps;
+    if (every == 0 || step == 0 || step % every != 0) return;
+    if (step * 5 >= options_.steps * 4) return;
+    weights_.RedrawFeatures(step / every);
+  }
+
+  at::Tensor Loss(const Batch& rows, const NetworkBatch& batch) {
     const DistillationOptions& distillation = job_.distillation;
-    const at::Tensor tokens_BT = TokensOf(*job_.data, batch, device_);
-    const at::Tensor rows_B = at::tensor(batch.rows).to(device_);
-    const at::Tensor logits_BC = Classifier(ops_, job_.architecture, job_.task,
-                                            WithWordsDropped(tokens_BT));
+    const at::Tensor logits =
+        Transformer(ops_, job_.architecture, job_.task,
+                    Perturbed(rows, batch.input), batch.target);
     const at::Tensor hard = at::cross_entropy_loss(
-        logits_BC, labels_N_.index_select(0, rows_B), {}, at::Reduction::Mean,
-        -100, options_.label_smoothing);
+        logits.flatten(0, -2), batch.labels.flatten(), {}, at::Reduction::Mean,
+        kNoLabel, options_.label_smoothing);
     if (!teacher_) return hard;
     at::Tensor loss = hard.mul(distillation.hard_weight);
+    if (distillation.logits_weight <= 0 && !ComparesHidden()) return loss;
+    const TeacherView::Answer answer = teacher_->Look(
+        batch, at::tensor(rows.rows).to(device_), ComparesHidden());
     if (distillation.logits_weight > 0) {
-      loss = loss.add(SoftTargetLoss(logits_BC, teacher_->Logits(rows_B),
+      loss = loss.add(SoftTargetLoss(LabelledRows(logits, batch.labels),
+                                     LabelledRows(answer.logits, batch.labels),
                                      distillation.temperature),
                       distillation.logits_weight);
     }
     if (ComparesHidden()) {
       loss = loss.add(HiddenLoss(ops_.TakeTap(kLastHiddenTap), Projection(),
-                                 teacher_->LastHidden(tokens_BT)),
+                                 answer.hidden_BTD),
                       distillation.hidden_weight);
     }
     return loss;
+  }
+
+  // What the student reads; the teacher reads it untouched.
+  at::Tensor Perturbed(const Batch& rows, const at::Tensor& input) {
+    if (job_.task.features == 0) return WithWordsDropped(input);
+    if (variant_table_.empty()) return input;
+    return InVariants(rows, input);
+  }
+
+  // Each image mirrored and moved by its own draw.
+  at::Tensor InVariants(const Batch& rows, const at::Tensor& frames_BTF) {
+    std::vector<at::Tensor> places;
+    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+      places.push_back(variant_table_[variants_.Below(variant_table_.size())]);
+    }
+    const at::Tensor places_BN = at::stack(places);
+    const at::Tensor blank = places_BN.lt(0);
+    return frames_BTF.flatten(1)
+        .gather(1, places_BN.clamp_min(0))
+        .masked_fill_(blank, job_.data->frames.blank)
+        .view_as(frames_BTF);
   }
 
   // Some words become unknown, as in unseen texts; the teacher sees them all.
@@ -271,9 +340,10 @@ class Training {
   TrainableWeights weights_;
   TrainableWeights projection_;
   EagerOps ops_;
-  at::Tensor labels_N_;
   BatchStream batches_;
   at::Generator word_generator_;
+  Rng variants_;
+  std::vector<at::Tensor> variant_table_;
   std::optional<TeacherView> teacher_;
   std::optional<AdamW> optimizer_;
   std::deque<double> losses_;
@@ -282,7 +352,7 @@ class Training {
 
 }  // namespace
 
-std::variant<TrainingResult, Failure> TrainClassifier(
+std::variant<TrainingResult, Failure> TrainNetwork(
     const TrainingJob& job, const TrainingOptions& options) {
   CheckJob(job);
   return AtTorchBoundary("training " + ShortText(job.architecture),

@@ -11,7 +11,7 @@
 #include "space/base/fields.h"
 #include "space/base/tensor_data.h"
 #include "space/cost.h"
-#include "train/data/token_data.h"
+#include "train/data/task_data.h"
 #include "train/distill/distillation.h"
 
 namespace hone {
@@ -28,6 +28,8 @@ struct TrainingOptions {
   double dropout = 0.1;
   double word_dropout = 0;
   double label_smoothing = 0;
+  double beta2 = 0.999;
+  std::int64_t redraw_steps = 1000;
   std::string device = "cpu";
 
   template <typename Self, typename Visitor>
@@ -48,9 +50,15 @@ struct TrainingOptions {
     visit("dropout", self.dropout, InRange{0, 0.9},
           "on the stem's and each sublayer's output");
     visit("word_dropout", self.word_dropout, InRange{0, 0.9},
-          "probability that a token is replaced by the unknown token");
+          "probability that a token that is read is replaced by the unknown "
+          "token");
     visit("label_smoothing", self.label_smoothing, InRange{0, 0.9},
           "of the cross-entropy");
+    visit("beta2", self.beta2, InRange{0.5, 0.99999},
+          "how slowly AdamW forgets squared gradients");
+    visit("redraw_steps", self.redraw_steps, InRange{0, 1e8},
+          "steps between new random features of performer attention, the last "
+          "fifth of the training left alone; 0: never new ones");
     visit("device", self.device, OneOf{{"cpu"}}, "where tensors live");
   }
 };
@@ -65,7 +73,7 @@ struct TrainingResult {
 struct TrainingJob {
   Architecture architecture;
   TaskShape task;
-  const TokenData* data = nullptr;  // the training split
+  const TaskData* data = nullptr;  // the training split
   std::uint64_t seed = 0;           // labels every stream
   // Set for a student that learns from a teacher.
   const Teacher* teacher = nullptr;
@@ -79,10 +87,10 @@ struct TrainingJob {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-// Trains a classifier in f32 on one thread with labelled streams alone: the
+// Trains a network of any topology in f32 on one thread with labelled streams alone: the
 // same job gives the same bytes. A non-finite loss or gradient gives
 // Failure{"diverged"}.
-std::variant<TrainingResult, Failure> TrainClassifier(
+std::variant<TrainingResult, Failure> TrainNetwork(
     const TrainingJob& job, const TrainingOptions& options);
 
 // Sets LibTorch's intra-op threads to one; to be called once, before any

@@ -8,11 +8,15 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_unique2.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include "space/base/error.h"
+#include "space/base/rng.h"
 
 namespace hone {
 namespace {
@@ -77,16 +81,6 @@ TensorData ToTensorData(const at::Tensor& tensor) {
   const auto* bytes = static_cast<const std::byte*>(host.const_data_ptr());
   data.bytes.assign(bytes, bytes + host.nbytes());
   return data;
-}
-
-at::Tensor TokensOf(const TokenData& data, const Batch& batch,
-                    at::Device device) {
-  const std::vector<std::int64_t> tokens = GatherTokens(data, batch);
-  at::Tensor tokens_BT = at::empty(
-      {static_cast<std::int64_t>(batch.rows.size()), batch.tokens}, at::kLong);
-  HONE_CHECK_EQ(tokens.size() * sizeof(std::int64_t), tokens_BT.nbytes());
-  std::memcpy(tokens_BT.mutable_data_ptr(), tokens.data(), tokens_BT.nbytes());
-  return tokens_BT.to(device);
 }
 
 at::Generator MakeGenerator(at::Device device, std::uint64_t seed) {
@@ -194,12 +188,22 @@ at::Tensor TrainableWeights::Initial(const std::string& name, WeightRole role,
       return at::ones(shape, options_.tensors);
     case WeightRole::kBias:
       return at::zeros(shape, options_.tensors);
+    case WeightRole::kRandomFeatures:
+      break;
   }
   throw Error(ErrorCode::kInternal, "unknown role of weight '" + name + "'");
 }
 
 at::Tensor TrainableWeights::Get(const std::string& name, WeightRole role,
                                  at::IntArrayRef shape) {
+  if (role == WeightRole::kRandomFeatures) {
+    auto drawn = features_.find(name);
+    if (drawn == features_.end()) {
+      drawn =
+          features_.emplace(name, Features(name, 0, shape[0], shape[1])).first;
+    }
+    return drawn->second;
+  }
   auto found = leaves_.find(name);
   if (found == leaves_.end()) {
     Leaf leaf{role, Initial(name, role, shape).set_requires_grad(true)};
@@ -207,6 +211,33 @@ at::Tensor TrainableWeights::Get(const std::string& name, WeightRole role,
   }
   HONE_CHECK(found->second.value.sizes() == shape);
   return found->second.value;
+}
+
+at::Tensor TrainableWeights::Features(const std::string& name,
+                                      std::int64_t draw, std::int64_t rows,
+                                      std::int64_t columns) const {
+  const at::NoGradGuard no_grad;
+  at::Generator generator =
+      MakeGenerator(options_.tensors.device(),
+                    StreamSeed(options_.seed, draw, "features " + name));
+  const auto normal = [&](std::int64_t m, std::int64_t n) {
+    return at::empty({m, n}, options_.tensors).normal_(0, 1, generator);
+  };
+  std::vector<at::Tensor> groups;
+  for (std::int64_t made = 0; made < rows; made += columns) {
+    const at::Tensor directions =
+        std::get<0>(at::linalg_qr(normal(columns, columns)));
+    const at::Tensor lengths =
+        normal(columns, columns).norm(2, {1}, /*keepdim=*/true);
+    groups.push_back(directions.mul(lengths));
+  }
+  return at::cat(groups, 0).narrow(0, 0, rows).contiguous();
+}
+
+void TrainableWeights::RedrawFeatures(std::int64_t draw) {
+  for (auto& [name, value] : features_) {
+    value = Features(name, draw, value.size(0), value.size(1));
+  }
 }
 
 at::Tensor TrainableWeights::Lookup(const std::string& name,
@@ -246,6 +277,9 @@ NamedTensors TrainableWeights::Snapshot() {
   NamedTensors tensors;
   for (const auto& [name, leaf] : leaves_) {
     tensors.emplace(name, ToTensorData(leaf.value));
+  }
+  for (const auto& [name, value] : features_) {
+    tensors.emplace(name, ToTensorData(value));
   }
   for (auto& [name, table] : tables_) {
     tensors.emplace(name, ToTensorData(table.Value()));

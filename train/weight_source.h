@@ -12,7 +12,6 @@
 #include "space/base/tensor_data.h"
 #include "space/network/network_ops.h"
 #include "train/compress/calibrate.h"
-#include "train/data/token_data.h"
 #include "train/optimizer.h"
 
 namespace hone {
@@ -21,14 +20,11 @@ namespace hone {
 at::Tensor ToTensor(const TensorData& data, at::Device device);
 // A contiguous copy in host memory. Requires: f32, i64, i32, i8 or u8.
 TensorData ToTensorData(const at::Tensor& tensor);
-// The tokens of a batch, int64 [B,T].
-at::Tensor TokensOf(const TokenData& data, const Batch& batch,
-                    at::Device device);
 // A generator of its own, never the process's.
 at::Generator MakeGenerator(at::Device device, std::uint64_t seed);
 
 // What a weight is for: decides how it is initialised and whether it decays.
-enum class WeightRole { kMatrix, kBias, kGain, kTable };
+enum class WeightRole { kMatrix, kBias, kGain, kTable, kRandomFeatures };
 
 struct LinearWeights {
   at::Tensor weight;  // [out,in]
@@ -54,7 +50,7 @@ class WeightSource {
                             std::int64_t dim);
 };
 
-// Fixed weights, for inference: f32, or quantized as QuantizeClassifier writes
+// Fixed weights, for inference: f32, or quantized as QuantizeNetwork writes
 // them; those are dequantized once, when first asked for. Not thread-safe.
 class StoredWeights : public WeightSource {
  public:
@@ -87,6 +83,8 @@ struct TrainableWeightsOptions {
 //   matrices    uniform in +-sqrt(6 / (in + out))     (Glorot & Bengio 2010)
 //   tables      normal, standard deviation kTableDeviation
 //   gains, biases   1, 0
+//   random features groups of orthogonal directions, as long as Gaussian vectors
+//                   (Choromanski et al. 2021, 3.3); never trained
 // A table behind Lookup is trained by rows (AdamTable). Not thread-safe.
 class TrainableWeights : public WeightSource {
  public:
@@ -98,6 +96,8 @@ class TrainableWeights : public WeightSource {
   at::Tensor Lookup(const std::string& name, const at::Tensor& tokens_BT,
                     std::int64_t rows, std::int64_t dim) override;
 
+  // Draws all random features anew, from streams labelled `draw`.
+  void RedrawFeatures(std::int64_t draw);
   // Throws: Error{kUsage} when a given initial value was never asked for.
   void CheckInitialUsed() const;
   // Leaves of one kind, by name: with weight decay (matrices) or without.
@@ -115,8 +115,12 @@ class TrainableWeights : public WeightSource {
   at::Tensor Initial(const std::string& name, WeightRole role,
                      at::IntArrayRef shape) const;
 
+  at::Tensor Features(const std::string& name, std::int64_t draw,
+                      std::int64_t rows, std::int64_t columns) const;
+
   TrainableWeightsOptions options_;
   std::map<std::string, Leaf> leaves_;
+  std::map<std::string, at::Tensor> features_;
   std::map<std::string, AdamTable> tables_;
 };
 

@@ -9,8 +9,8 @@
 
 namespace hone {
 
-// The classifier's untrained weights, f32, by the names that the network asks
-// for: what TrainClassifier starts from under the same seed.
+// A network's untrained weights, f32, by the names that the network asks
+// for: what TrainNetwork starts from under the same seed.
 NamedTensors InitialWeights(const Architecture& architecture,
                             const TaskShape& task, std::uint64_t seed);
 

@@ -1,19 +1,104 @@
 #include "eval/export/onnx_export.h"
 
 #include "eval/export/onnx_ops.h"
-#include "space/network/classifier.h"
+#include "space/network/transformer.h"
 
 namespace hone {
+namespace {
 
-std::string ExportOnnx(const Architecture& architecture, const TaskShape& task,
-                       const NamedTensors& quantized,
-                       const std::map<std::string, std::string>& metadata) {
+using Memory = SourceMemory<OnnxOps::Value>;
+
+std::string ExportClassifier(const Architecture& architecture,
+                             const TaskShape& task,
+                             const NamedTensors& quantized,
+                             const std::map<std::string, std::string>& entries) {
   OnnxWriter writer;
-  OnnxOps ops(writer, quantized);
-  ops.Logits(Classifier(ops, architecture, task, ops.Tokens()));
+  OnnxOps ops(writer, quantized, /*steps=*/false);
+  const auto input = task.features > 0 ? ops.FeaturesInput(task.features)
+                                       : ops.TokensInput();
+  ops.Output(kLogitsOutput, Classifier(ops, architecture, task, input),
+             {"batch", task.classes});
+  return writer.Serialize(entries);
+}
+
+std::string ExportEncoder(const Architecture& architecture,
+                          const TaskShape& task, const NamedTensors& quantized,
+                          const std::map<std::string, std::string>& entries) {
+  OnnxWriter writer;
+  OnnxOps ops(writer, quantized, /*steps=*/false);
+  const auto memories =
+      EncodeSource(ops, architecture, task, ops.TokensInput());
+  for (std::size_t i = 0; i < memories.size(); ++i) {
+    const auto output = [&](const char* role, const OnnxOps::Value& x) {
+      const std::string name = SourceName(i, role);
+      ops.Output(name, x, {"batch", x.shape[1], name + ".tokens", x.shape[3]});
+    };
+    output("key", memories[i].key);
+    output("value", memories[i].value);
+  }
+  return writer.Serialize(entries);
+}
+
+std::string ExportDecoder(const Architecture& architecture,
+                          const TaskShape& task, const NamedTensors& quantized,
+                          const std::map<std::string, std::string>& entries) {
+  OnnxWriter writer;
+  OnnxOps ops(writer, quantized, /*steps=*/true);
+  const auto tokens_BT = ops.TokensInput();
+  std::vector<Memory> memories;
+  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
+    const auto& cross = architecture.decoder[i].cross;
+    if (!cross) continue;
+    const std::int64_t head_dim = architecture.stem.d_model / cross->heads;
+    const auto input = [&](const char* role) {
+      return ops.SourceInput(SourceName(i, role), cross->heads, head_dim);
+    };
+    auto key = input("key");
+    memories.push_back({key, input("value")});
+  }
+  ops.Output(kLogitsOutput,
+             Decoder(ops, architecture, task, memories, tokens_BT),
+             {"batch", "tokens", task.vocabulary});
+  return writer.Serialize(entries);
+}
+
+std::string SourceLayers(const Architecture& architecture) {
+  std::string text;
+  for (const BlockSpec& block : architecture.decoder) {
+    text += (text.empty() ? "" : ",") + std::to_string(block.cross->layers);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string SourceName(std::size_t block, const char* role) {
+  return "source." + std::to_string(block) + "." + role;
+}
+
+std::map<std::string, std::string> ExportOnnx(
+    const Architecture& architecture, const TaskShape& task,
+    const NamedTensors& quantized,
+    const std::map<std::string, std::string>& metadata) {
   std::map<std::string, std::string> entries = metadata;
   entries[kMaxTokensKey] = std::to_string(task.max_tokens);
-  return writer.Serialize(entries);
+  switch (TopologyOf(architecture)) {
+    case Topology::kEncoder:
+      return {{kModelFile,
+               ExportClassifier(architecture, task, quantized, entries)}};
+    case Topology::kDecoder:
+      return {
+          {kModelFile, ExportDecoder(architecture, task, quantized, entries)}};
+    case Topology::kEncoderDecoder:
+      break;
+  }
+  std::map<std::string, std::string> files;
+  files[kEncoderFile] =
+      ExportEncoder(architecture, task, quantized, entries);
+  entries[kMaxTokensKey] = std::to_string(task.max_target_tokens);
+  entries[kSourceLayersKey] = SourceLayers(architecture);
+  files[kModelFile] = ExportDecoder(architecture, task, quantized, entries);
+  return files;
 }
 
 }  // namespace hone

@@ -11,21 +11,54 @@ namespace hone {
 
 // Part of the key under which exported files are kept: to be raised whenever
 // ExportOnnx writes other bytes for the same arguments.
-inline constexpr int kOnnxExporterVersion = 1;
+inline constexpr int kOnnxExporterVersion = 2;
 
-// The metadata entry that says how many tokens the file's position table has.
+// Names of the files, and of their inputs and outputs.
+inline constexpr char kModelFile[] = "model.onnx";
+inline constexpr char kEncoderFile[] = "encoder.onnx";
+inline constexpr char kTokensInput[] = "tokens";
+inline constexpr char kFeaturesInput[] = "features";
+inline constexpr char kPlacesInput[] = "places";
+inline constexpr char kSlotPlacesInput[] = "slot_places";
+inline constexpr char kSourceMaskInput[] = "source_mask";
+inline constexpr char kPastPrefix[] = "past.";
+inline constexpr char kPresentPrefix[] = "present.";
+inline constexpr char kLogitsOutput[] = "logits";
+// "source.0.key": of the first decoder block.
+std::string SourceName(std::size_t block, const char* role);
+
+// The metadata entries that say how many tokens the file's tables of places
+// have, and how many encoder layers each decoder block sees ("1,1,2").
 inline constexpr char kMaxTokensKey[] = "max_tokens";
+inline constexpr char kSourceLayersKey[] = "source_layers";
 
-// Writes the classifier as an ONNX model (opset 21, IR 10, standard domain
-// only): input "tokens" int64 [batch, tokens], both dynamic; output "logits"
-// f32 [batch, classes]. Weights are `quantized` as QuantizeClassifier returns
-// them: int8 linears become QuantizeLinear / DequantizeLinear around MatMul,
-// 4-bit ones a blocked INT4 DequantizeLinear. `metadata` becomes
-// metadata_props, with kMaxTokensKey added. The bytes are a function of the
-// arguments alone. Throws Error{kInternal} when a weight is missing or does not
-// have the type and shape that its layer's precision asks for.
-std::string ExportOnnx(const Architecture& architecture, const TaskShape& task,
-                       const NamedTensors& quantized,
-                       const std::map<std::string, std::string>& metadata);
+// Writes a network as ONNX files (opset 21, IR 10, standard domain only), by
+// file name. Batch and tokens are dynamic.
+//   encoder    model.onnx: "tokens" int64 [batch,tokens] or "features" f32
+//              [batch,tokens,F] -> "logits" f32 [batch,classes]
+//   decoder    model.onnx reads `tokens` new tokens of each row at any time:
+//              "tokens" int64 [batch,tokens]; "places" int64 [batch,tokens],
+//              their places in the row; "slot_places" int64 [batch,slots], the
+//              places of what is remembered and then of the new tokens (a large
+//              number: nothing there); "past.NAME" f32, what was remembered:
+//              keys and values [batch,K,past,E], sums [batch,H,M,C] -> "logits"
+//              f32 [batch,tokens,V] and "present.NAME", the past of what comes
+//              next. An input that no attention kind of the network needs is
+//              missing.
+//   encoder-decoder
+//              encoder.onnx: "tokens" -> "source.I.key" and ".value" f32
+//              [batch,H,S * layers,E] for each decoder block; model.onnx is the
+//              decoder, with those as inputs and "source_mask" f32 [batch,S],
+//              0 or -infinity where a shorter source has no token.
+// Weights are `quantized` as QuantizeNetwork returns them: int8 linears become
+// QuantizeLinear / DequantizeLinear around MatMul, 4-bit ones a blocked INT4
+// DequantizeLinear. `metadata` becomes metadata_props, with the keys above
+// added. The bytes are a function of the arguments alone. Throws
+// Error{kInternal} when a weight is missing or does not have the type and shape
+// that its layer's precision asks for.
+std::map<std::string, std::string> ExportOnnx(
+    const Architecture& architecture, const TaskShape& task,
+    const NamedTensors& quantized,
+    const std::map<std::string, std::string>& metadata);
 
 }  // namespace hone

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,36 +21,88 @@ namespace hone {
 //   w8a8  MatMul(DQ(Q(x)), Transpose(DQ(W, axis 0))) + DQ(b); one Q/DQ pair
 //         serves all linears that quantize one value alike
 //   w4    MatMul(x, DQ(W^T, axis 0, block_size)) + b
+// A decoder is written for steps: it reads `tokens` new tokens behind what its
+// inputs remember (onnx_export.h lists them).
 class OnnxOps {
  public:
   struct Value {
     std::string name;
-    std::int64_t width = 0;  // size of the last axis; 0 for token numbers
-    std::int64_t heads = 1;  // size of the axis that SplitHeads made
+    std::vector<std::int64_t> shape;  // -1 where dynamic
   };
 
-  OnnxOps(OnnxWriter& writer, const NamedTensors& weights)
-      : writer_(writer), weights_(weights) {}
+  OnnxOps(OnnxWriter& writer, const NamedTensors& weights, bool steps)
+      : writer_(writer), weights_(weights), steps_(steps) {}
 
-  // The graph's input, int64 ["batch","tokens"].
-  Value Tokens();
-  // The graph's output: `x` under the name "logits", f32 ["batch", width].
-  void Logits(const Value& x);
+  // Inputs: int64 ["batch","tokens"]; f32 ["batch","tokens",width].
+  Value TokensInput();
+  Value FeaturesInput(std::int64_t width);
+  // An encoded source that another file made: f32 ["batch",heads,"source",E].
+  Value SourceInput(const std::string& name, std::int64_t heads,
+                    std::int64_t head_dim);
+  // Makes x an output of this name.
+  void Output(const std::string& name, const Value& x,
+              const std::vector<OnnxDim>& shape);
 
   Value Embedding(const std::string& name, const Value& tokens_BT,
                   std::int64_t rows, std::int64_t dim);
+  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim);
+  Value Lookup(const Value& table_VD, const Value& tokens_BT);
+  Value Matrix(const std::string& name, std::int64_t rows,
+               std::int64_t columns);
+  Value RandomFeatures(const std::string& name, std::int64_t rows,
+                       std::int64_t columns);
   Value AddPositions(const std::string& name, const Value& x_BTD,
                      std::int64_t rows, std::int64_t dim);
+  Value AddSinusoids(const Value& x_BTD, std::int64_t rows, std::int64_t dim);
+  Value Rotary(const Value& x_BHTE, std::int64_t rows);
   Value Linear(const std::string& name, const Value& x, const LinearSpec& spec);
   Value LayerNorm(const std::string& name, const Value& x, std::int64_t dim);
-  Value Gelu(const Value& x);
-  Value Add(const Value& x, const Value& y);
+  Value RmsNorm(const std::string& name, const Value& x, std::int64_t dim);
+
+  Value Gelu(const Value& x) { return Same("Gelu", x); }
+  Value Relu(const Value& x) { return Same("Relu", x); }
+  Value Silu(const Value& x) { return Multiply(x, Same("Sigmoid", x)); }
+  Value Exp(const Value& x) { return Same("Exp", x); }
+  Value EluPlusOne(const Value& x) { return Offset(Same("Elu", x), 1); }
+  Value Add(const Value& x, const Value& y) { return Both("Add", x, y); }
+  Value Multiply(const Value& x, const Value& y) { return Both("Mul", x, y); }
+  Value Divide(const Value& x, const Value& y) { return Both("Div", x, y); }
+  Value Scale(const Value& x, double factor);
+  Value Offset(const Value& x, double offset);
   Value Dropout(const Value& x) { return x; }
+
   Value SplitHeads(const Value& x_BTD, std::int64_t heads);
   Value MergeHeads(const Value& x_BHTE);
-  Value ScaledDotProductAttention(const Value& q_BHTE, const Value& k_BHTE,
-                                  const Value& v_BHTE, std::int64_t window);
+  Value Transpose(const Value& x, std::int64_t i, std::int64_t j);
+  Value Reshape(const Value& x, const std::vector<std::int64_t>& dims);
+  Value Pad(const Value& x, std::int64_t axis, std::int64_t before,
+            std::int64_t after);
+  Value PadToMultiple(const Value& x, std::int64_t axis, std::int64_t multiple);
+  Value Slice(const Value& x, std::int64_t axis, std::int64_t begin,
+              std::int64_t end);
+  Value CutLike(const Value& x, std::int64_t axis, const Value& like,
+                std::int64_t like_axis);
+  Value Concat(const std::vector<Value>& parts, std::int64_t axis);
+  Value TokenOnes(const Value& x);
+  Value Constant(const std::string& name, const std::vector<std::int64_t>& dims,
+                 const std::vector<float>& values);
+
+  Value MatMul(const Value& x, const Value& y);
+  Value Softmax(const Value& x);
+  Value Sum(const Value& x, std::int64_t axis);
+  Value Max(const Value& x);
+  Value RunningSum(const Value& x, std::int64_t axis);
+  Value LowerTriangle(const Value& x, std::int64_t diagonal);
+  Value ScaledDotProductAttention(const Value& q_BHTE, const Value& k_BKSE,
+                                  const Value& v_BKSE,
+                                  const AttentionMask& mask);
   Value MeanTokens(const Value& x_BTD);
+
+  bool Stepwise() { return steps_; }
+  Value Remember(const std::string& name, const Value& x_BKTE);
+  std::optional<Value> Carried(const std::string& name,
+                               const std::vector<std::int64_t>& dims);
+  void Carry(const std::string& name, const Value& x);
   void Tap(const std::string&, const Value&) {}
 
  private:
@@ -57,6 +110,11 @@ class OnnxOps {
   std::string Node(const std::string& op, const std::vector<std::string>& in,
                    const OnnxAttributes& attributes = {},
                    const std::string& scope = "");
+  Value Same(const std::string& op, const Value& x);
+  Value Both(const std::string& op, const Value& x, const Value& y);
+  Value Reduced(const std::string& op, const Value& x, std::int64_t axis);
+  Value Sliced(const Value& x, std::int64_t axis, const std::string& begin,
+               const std::string& end);
   // Throws Error{kInternal} when `name` is missing or of another type or shape.
   const TensorData& Weight(const std::string& name, DType dtype,
                            const std::vector<std::int64_t>& shape) const;
@@ -66,6 +124,11 @@ class OnnxOps {
   std::string Integers(const std::vector<std::int64_t>& values);
   std::string Integer(std::int64_t value);
   std::string Real(float value);
+  // int64 [1], the size of an axis.
+  std::string SizeOf(const Value& x, std::int64_t axis);
+  // An input that is made when first asked for.
+  std::string Input(const std::string& name, OnnxType type,
+                    const std::vector<OnnxDim>& shape);
 
   std::string Int8Product(const std::string& name, const Value& x,
                           const LinearSpec& spec);
@@ -73,13 +136,20 @@ class OnnxOps {
   std::string Int4Product(const std::string& name, const Value& x,
                           const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
-  // int64 [1] with the number of tokens.
-  std::string TokenCount();
-  // f32 [T,T]: 0 within the window, -infinity outside. One for each window.
-  std::string WindowMask(std::int64_t window);
+  // The rows of a table for the tokens' places: [T,C], or in steps [B,T,C].
+  std::string Placed(const std::string& table, std::int64_t columns,
+                     const Value& tokens_of, std::int64_t axis);
+  std::string Angles(std::int64_t rows, std::int64_t dim);
+  // f32, 0 where a key is seen and -infinity elsewhere: [T,T] of an encoder,
+  // [B,1,T,S] in steps. Empty where all is seen. One for each kind of mask.
+  std::string Mask(const AttentionMask& mask, const Value& q_BHTE);
+  std::string Distances(const Value& q_BHTE);
+  std::string SourceMask(std::int64_t layers);
 
   OnnxWriter& writer_;
   const NamedTensors& weights_;
+  bool steps_;
+  std::string input_;  // whose second axis is the tokens
   std::int64_t nodes_ = 0;
 };
 static_assert(NetworkOps<OnnxOps>);

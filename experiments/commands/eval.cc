@@ -2,7 +2,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
-#include "train/data/token_data.h"
+#include "train/data/task_data.h"
 
 namespace hone {
 namespace {
@@ -12,7 +12,7 @@ constexpr std::int64_t kBatch = 64;
 int RunEval(const Arguments& arguments, const CommandContext& context) {
   const ModelSession session = OpenModelFolder(arguments.positionals[0], {});
   const ModelCard& card = session.card;
-  const TokenData test = Tokenize(LoadTestSplit(card.task, card.classes),
+  const TaskData test = Tokenize(LoadTestSplit(card.task, card.classes),
                                   *session.vocabulary, card.task.max_tokens);
   const ClassificationQuality quality =
       QualityOf(RunModel(*session.model, test, kBatch, card.shape.classes),

@@ -2,38 +2,86 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
-#include "space/network/network_ops.h"
+#include "space/network/attention/banded.h"
+#include "space/network/attention/dense.h"
+#include "space/network/attention/linearized.h"
+#include "space/network/attention/linformer.h"
 
 namespace hone {
 
-// The tokens on either side that a token sees; -1: all of them.
-inline std::int64_t WindowOf(const FullAttention&) { return -1; }
-inline std::int64_t WindowOf(const LocalAttention& local) {
-  return local.window;
+inline std::int64_t KeyValueHeads(const AttentionSpec& attention) {
+  const auto* full = std::get_if<FullAttention>(&attention);
+  return full ? full->kv_heads : Heads(attention);
 }
 
-// Self-attention: query, key, value and output projections around scaled
-// dot-product attention. A local window is a mask on the dense product: at the
-// lengths of today's tasks that is faster than gathering blocks
-// (docs/decisions.md), and the cost model counts what is really computed.
+// Query, key, value and output projections around one of the kinds in
+// attention/, each of which is an overload of Attend. Shapes: [B,T,D] ->
+// [B,T,D].
+template <NetworkOps Ops>
+typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
+                                  const StemSpec& stem, const BlockSpec& block,
+                                  const typename Ops::Value& x_BTD) {
+  const std::int64_t heads = Heads(block.attention);
+  place.head_dim = stem.d_model / heads;
+  const auto project = [&](const char* role, std::int64_t count) {
+    const auto x = ops.SplitHeads(
+        ops.Linear(place.name + role, x_BTD,
+                   {stem.d_model, count * place.head_dim, block.precision}),
+        count);
+    const bool turned = stem.positions == Positions::kRotary &&
+                        std::string(role) != ".value";
+    return turned ? ops.Rotary(x, place.max_tokens) : x;
+  };
+  const std::int64_t kv_heads = KeyValueHeads(block.attention);
+  const auto q_BHTE = project(".query", heads);
+  const auto k_BKTE = project(".key", kv_heads);
+  const auto v_BKTE = project(".value", kv_heads);
+  const auto mixed_BHTE = std::visit(
+      [&](const auto& kind) {
+        return Attend(ops, kind, place, q_BHTE, k_BKTE, v_BKTE);
+      },
+      block.attention);
+  return ops.Linear(place.name + ".output", ops.MergeHeads(mixed_BHTE),
+                    {stem.d_model, stem.d_model, block.precision});
+}
+
+// Keys and values of one decoder block over the encoded source; they stay the
+// same from step to step. Shapes: [B,H,S,E].
+template <typename Value>
+struct SourceMemory {
+  Value key;
+  Value value;
+};
+
+// `source`: the encoder layers that the block attends to, each [B,S,D].
+template <NetworkOps Ops>
+SourceMemory<typename Ops::Value> RememberSource(
+    Ops& ops, const std::string& name, const StemSpec& stem,
+    const BlockSpec& block, const std::vector<typename Ops::Value>& source) {
+  const LinearSpec square{stem.d_model, stem.d_model, block.precision};
+  const auto joined =
+      source.size() == 1 ? source.front() : ops.Concat(source, 1);
+  const auto project = [&](const char* role) {
+    return ops.SplitHeads(ops.Linear(name + role, joined, square),
+                          block.cross->heads);
+  };
+  auto key = project(".key");
+  return {key, project(".value")};
+}
+
 // Shapes: [B,T,D] -> [B,T,D].
 template <NetworkOps Ops>
-typename Ops::Value SelfAttention(Ops& ops, const std::string& name,
-                                  const BlockSpec& block, std::int64_t d_model,
-                                  const typename Ops::Value& x_BTD) {
-  const LinearSpec square{d_model, d_model, block.precision};
-  const std::int64_t heads = Heads(block.attention);
-  const auto project = [&](const char* role) {
-    return ops.SplitHeads(ops.Linear(name + role, x_BTD, square), heads);
-  };
-  const auto q_BHTE = project(".query");
-  const auto k_BHTE = project(".key");
-  const auto v_BHTE = project(".value");
-  const std::int64_t window = std::visit(
-      [](const auto& kind) { return WindowOf(kind); }, block.attention);
-  const auto mixed_BHTE =
-      ops.ScaledDotProductAttention(q_BHTE, k_BHTE, v_BHTE, window);
+typename Ops::Value CrossAttention(
+    Ops& ops, const std::string& name, const StemSpec& stem,
+    const BlockSpec& block, const SourceMemory<typename Ops::Value>& source,
+    const typename Ops::Value& x_BTD) {
+  const LinearSpec square{stem.d_model, stem.d_model, block.precision};
+  const auto q_BHTE = ops.SplitHeads(ops.Linear(name + ".query", x_BTD, square),
+                                     block.cross->heads);
+  const auto mixed_BHTE = ops.ScaledDotProductAttention(
+      q_BHTE, source.key, source.value, AttentionMask{.source_layers = block.cross->layers});
   return ops.Linear(name + ".output", ops.MergeHeads(mixed_BHTE), square);
 }
 

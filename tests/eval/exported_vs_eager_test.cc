@@ -20,8 +20,8 @@ const TaskShape kTask{150, 6, 34, 32};
 constexpr std::int64_t kBatch = 8;
 
 // Rows of every length from 1 to max_tokens.
-TokenData Rows(std::int64_t count, std::uint64_t seed) {
-  TokenData data;
+TaskData Rows(std::int64_t count, std::uint64_t seed) {
+  TaskData data;
   for (std::int64_t row = 0; row < count; ++row) {
     data.tokens.push_back(RandomTokens(1 + row % kTask.max_tokens,
                                        kTask.vocabulary,
@@ -59,7 +59,7 @@ TEST_P(ExportedVsEager, LogitsAgree) {
   const NamedTensors quantized = QuantizeClassifier(
       architecture, kTask, Weights(architecture), Rows(64, 100), {});
   WriteFileAtomic(file, ExportOnnx(architecture, kTask, quantized, {}));
-  const TokenData rows = Rows(3 * kTask.max_tokens, 1000);
+  const TaskData rows = Rows(3 * kTask.max_tokens, 1000);
   const std::vector<float> expected = Floats(
       ComputeQuantizedLogits(architecture, kTask, quantized, rows, kBatch));
   const auto engine = MakeOpenVinoEngine();
@@ -96,7 +96,7 @@ TEST(EagerInterpreter, AgreesWithThePlainReference) {
     const auto tokens = RandomTokens(4 * 9, kTask.vocabulary, 3);
     const NamedTensors quantized = QuantizeByRange(
         architecture, kTask, Weights(architecture), tokens, 4, 9);
-    TokenData rows;
+    TaskData rows;
     for (std::int64_t row = 0; row < 4; ++row) {
       rows.tokens.emplace_back(tokens.begin() + row * 9,
                                tokens.begin() + (row + 1) * 9);

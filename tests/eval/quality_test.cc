@@ -69,7 +69,7 @@ class SumModel : public EngineModel {
 };
 
 TEST(RunModel, AnswersInTheOrderOfTheData) {
-  TokenData data;
+  TaskData data;
   std::vector<float> expected;
   for (std::int64_t row = 0; row < 23; ++row) {
     const std::int64_t length = 1 + row * 7 % 4;

@@ -8,7 +8,7 @@
 
 #include "space/base/error.h"
 #include "space/base/rng.h"
-#include "space/network/classifier.h"
+#include "space/network/transformer.h"
 #include "space/network/cost_ops.h"
 
 namespace hone {

@@ -9,8 +9,8 @@ namespace hone {
 namespace {
 
 // Two classes told apart by which token is more frequent.
-TokenData MakeRows(std::int64_t count, std::int64_t first) {
-  TokenData data;
+TaskData MakeRows(std::int64_t count, std::int64_t first) {
+  TaskData data;
   for (std::int64_t i = 0; i < count; ++i) {
     Rng rng(9, first + i, "row");
     const auto label = static_cast<std::int64_t>(rng.Below(2));

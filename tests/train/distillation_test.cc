@@ -6,7 +6,7 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-#include "space/network/classifier.h"
+#include "space/network/transformer.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/distill/losses.h"
 #include "train/eager_ops.h"
@@ -57,7 +57,7 @@ TEST(HiddenLoss, EqualsAHandComputedDistance) {
 TEST(ComputeLogits, PutsEveryRowInItsPlace) {
   const Architecture architecture = TinyArchitecture(8, Precision::kF32);
   const TaskShape task{40, 5, 8, 32};
-  const TokenData data = TinyData(37, 5, 1);
+  const TaskData data = TinyData(37, 5, 1);
   const NamedTensors weights = InitialWeights(architecture, task, 2);
   const TensorData logits = ComputeLogits(architecture, task, weights, data, 4);
   EXPECT_EQ(logits.shape, (std::vector<std::int64_t>{37, 5}));

@@ -9,7 +9,7 @@
 
 #include "space/architecture.h"
 #include "space/base/rng.h"
-#include "train/data/token_data.h"
+#include "train/data/task_data.h"
 #include "train/weight_source.h"
 
 namespace hone {
@@ -40,10 +40,10 @@ inline Architecture TinyArchitecture(std::int64_t d_model,
 
 // Texts whose label is the class of their most frequent kind of token: easy to
 // learn, not trivial. Tokens of class c are 1 + c, 1 + c + classes, ...
-inline TokenData TinyData(std::int64_t examples, std::int64_t classes,
+inline TaskData TinyData(std::int64_t examples, std::int64_t classes,
                           std::uint64_t seed) {
   Rng rng(seed);
-  TokenData data;
+  TaskData data;
   for (std::int64_t i = 0; i < examples; ++i) {
     const auto label = static_cast<std::int64_t>(
         rng.Below(static_cast<std::uint64_t>(classes)));

@@ -14,7 +14,7 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-#include "space/network/classifier.h"
+#include "space/network/transformer.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/weights.h"
 

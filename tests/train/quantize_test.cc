@@ -21,7 +21,7 @@ std::vector<float> Floats(const TensorData& data) {
 }
 
 struct QuantizeTest : testing::TestWithParam<std::string> {
-  TokenData data = TinyData(200, 5, 1);
+  TaskData data = TinyData(200, 5, 1);
   // Initial embeddings are small: the norms of a trained network are not.
   NamedTensors Weights(const Architecture& architecture) const {
     return InitialWeights(architecture, kTask, 3);
@@ -156,7 +156,7 @@ TEST_P(QuantizeTest, LinearEqualsIntegerArithmetic) {
 }
 
 TEST(CalibrationRows, AreSpreadOverTheSplit) {
-  TokenData data;
+  TaskData data;
   for (std::int64_t i = 0; i < 10; ++i) {
     data.tokens.push_back({i});
     data.labels.push_back(i);

@@ -16,7 +16,7 @@ namespace {
 constexpr TaskShape kTask{40, 5, 8, 32};
 
 struct TrainerTest : testing::Test {
-  TokenData data = TinyData(160, 5, 1);
+  TaskData data = TinyData(160, 5, 1);
   TrainingJob job;
   TrainingOptions options;
 
@@ -56,7 +56,7 @@ struct TrainerTest : testing::Test {
   // A teacher that was trained on the data with permuted labels: agreement with
   // it cannot come from the labels.
   Teacher PermutedTeacher() const {
-    TokenData permuted = data;
+    TaskData permuted = data;
     for (std::int64_t& label : permuted.labels) label = (label + 2) % 5;
     TrainingJob teaching = job;
     teaching.data = &permuted;

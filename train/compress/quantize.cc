@@ -6,12 +6,12 @@
 #include <ATen/core/grad_mode.h>
 
 #include "space/base/error.h"
-#include "space/network/classifier.h"
+#include "space/network/transformer.h"
 #include "space/network/cost_ops.h"
 #include "train/compress/calibrate.h"
 #include "train/compress/matrix_quantization.h"
-#include "train/distill/distillation.h"
 #include "train/eager_ops.h"
+#include "train/forward.h"
 #include "train/torch_boundary.h"
 
 namespace hone {
@@ -31,7 +31,7 @@ struct LinearUse {
 class Calibration {
  public:
   Calibration(const Architecture& architecture, const TaskShape& task,
-              const NamedTensors& weights, const TokenData& data)
+              const NamedTensors& weights, const TaskData& data)
       : architecture_(architecture),
         task_(task),
         weights_(weights, at::kCPU),
@@ -97,8 +97,9 @@ class Calibration {
     const at::NoGradGuard no_grad;
     EagerOps ops(weights_, options);
     for (std::size_t i = 0; i < batches; ++i) {
-      Classifier(ops, architecture_, task_,
-                 TokensOf(data_, batches_[i], at::kCPU));
+      const NetworkBatch batch =
+          MakeNetworkBatch(data_, task_, batches_[i], at::kCPU);
+      Transformer(ops, architecture_, task_, batch.input, batch.target);
     }
   }
 
@@ -106,7 +107,7 @@ class Calibration {
   const TaskShape& task_;
   StoredWeights weights_;
   std::vector<Batch> batches_;
-  const TokenData& data_;
+  const TaskData& data_;
 };
 
 std::vector<float> Floats(const NamedTensors& tensors,
@@ -155,22 +156,10 @@ void StoreW4(const std::string& name, const LinearSpec& spec,
 
 }  // namespace
 
-TokenData CalibrationRows(const TokenData& data, std::int64_t examples) {
-  const auto rows = static_cast<std::int64_t>(data.size());
-  if (examples >= rows) return data;
-  TokenData chosen;
-  for (std::int64_t i = 0; i < examples; ++i) {
-    const auto row = static_cast<std::size_t>(i * rows / examples);
-    chosen.tokens.push_back(data.tokens[row]);
-    chosen.labels.push_back(data.labels[row]);
-  }
-  return chosen;
-}
-
-NamedTensors QuantizeClassifier(const Architecture& architecture,
+NamedTensors QuantizeNetwork(const Architecture& architecture,
                                 const TaskShape& task,
                                 const NamedTensors& weights,
-                                const TokenData& calibration,
+                                const TaskData& calibration,
                                 const QuantizationOptions& options) {
   HONE_CHECK(calibration.size() > 0);
   return AtTorchBoundary("quantizing", [&] {
@@ -189,14 +178,6 @@ NamedTensors QuantizeClassifier(const Architecture& architecture,
     }
     return tensors;
   });
-}
-
-TensorData ComputeQuantizedLogits(const Architecture& architecture,
-                                  const TaskShape& task,
-                                  const NamedTensors& quantized,
-                                  const TokenData& data,
-                                  std::int64_t batch_size) {
-  return ComputeLogits(architecture, task, quantized, data, batch_size);
 }
 
 }  // namespace hone

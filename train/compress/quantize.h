@@ -6,7 +6,7 @@
 #include "space/base/fields.h"
 #include "space/base/tensor_data.h"
 #include "space/cost.h"
-#include "train/data/token_data.h"
+#include "train/data/task_data.h"
 
 namespace hone {
 
@@ -30,10 +30,6 @@ struct QuantizationOptions {
   }
 };
 
-// `examples` rows of a training split, evenly spaced, or all where it has
-// fewer.
-TokenData CalibrationRows(const TokenData& data, std::int64_t examples);
-
 // The quantized form of each linear layer, by name; everything else as it was.
 //   f32    NAME.weight f32 [out,in]            NAME.bias f32 [out]
 //   w8a8   NAME.weight i8 [out,in] in -127..127, NAME.weight_scale f32 [out],
@@ -44,19 +40,10 @@ TokenData CalibrationRows(const TokenData& data, std::int64_t examples);
 // `calibration` holds the examples whose activations choose input_scale and
 // input_zero_point; layers that read the same tensor get the same ones.
 // Where block does not divide `in`, the largest power of two that does is used.
-NamedTensors QuantizeClassifier(const Architecture& architecture,
+NamedTensors QuantizeNetwork(const Architecture& architecture,
                                 const TaskShape& task,
                                 const NamedTensors& weights,
-                                const TokenData& calibration,
+                                const TaskData& calibration,
                                 const QuantizationOptions& options);
-
-// Logits of the quantized weights in the eager interpreter: integer weights and
-// activations are dequantized and multiplied in f32, which is what the exported
-// graph states. f32 [N,C].
-TensorData ComputeQuantizedLogits(const Architecture& architecture,
-                                  const TaskShape& task,
-                                  const NamedTensors& quantized,
-                                  const TokenData& data,
-                                  std::int64_t batch_size);
 
 }  // namespace hone

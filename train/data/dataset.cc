@@ -62,22 +62,24 @@ std::vector<LabelledRow> OwnRows(const TaskOptions& options,
   if (path.empty()) {
     throw Error(ErrorCode::kUsage,
                 "task." + key +
-                    ": missing; name a .tsv, .csv or .jsonl file (task.kind "
-                    "is text-classification)");
+                    ": missing; name a .tsv, .csv or .jsonl file, as task.train "
+                    "does");
   }
   return ReadLabelledRows(path, options.text_column, options.label_column);
 }
 
-void CheckNoOwnFiles(const TaskOptions& options) {
+// A person's own files, or none of them.
+bool HasOwnFiles(const TaskOptions& options) {
+  if (!options.train.empty()) return true;
   for (const auto& [key, path] :
-       {std::pair("train", options.train), std::pair("dev", options.dev),
-        std::pair("test", options.test)}) {
+       {std::pair("dev", options.dev), std::pair("test", options.test)}) {
     if (path.empty()) continue;
     throw Error(ErrorCode::kUsage,
                 std::string("task.") + key +
-                    ": the task wordnet-gloss reads no files of yours; set "
-                    "task.kind to text-classification");
+                    ": without task.train the built-in data set is used, which "
+                    "reads no files of yours; name task.train too");
   }
+  return false;
 }
 
 // A long list of classes would bury the message.
@@ -136,16 +138,15 @@ TextDataset OwnDataset(const TaskOptions& options) {
 }  // namespace
 
 TextDataset LoadDataset(const TaskOptions& options) {
-  const bool wordnet = options.kind == "wordnet-gloss";
-  if (wordnet) CheckNoOwnFiles(options);
-  TextDataset dataset = wordnet ? WordNetDataset() : OwnDataset(options);
+  TextDataset dataset =
+      HasOwnFiles(options) ? OwnDataset(options) : WordNetDataset();
   dataset.content_hash = ContentHash(dataset);
   return dataset;
 }
 
 std::vector<LabelledText> LoadTestSplit(
     const TaskOptions& options, const std::vector<std::string>& classes) {
-  if (options.kind == "wordnet-gloss") {
+  if (!HasOwnFiles(options)) {
     return WordNetSplit(ReadWordNet(WordNetFolder()), classes, Split::kTest);
   }
   return Label(OwnRows(options, options.test, "test"), classes, options.test);

@@ -50,6 +50,16 @@ std::string EncodeUtf8(char32_t value) {
   return {static_cast<char>(0xF0 | value >> 18), tail(12), tail(6), tail(0)};
 }
 
+std::vector<std::string_view> SplitCharacters(std::string_view text) {
+  std::vector<std::string_view> characters;
+  while (!text.empty()) {
+    const std::size_t bytes = DecodeUtf8(text).bytes;
+    characters.push_back(text.substr(0, bytes));
+    text.remove_prefix(bytes);
+  }
+  return characters;
+}
+
 bool IsUtf8(std::string_view bytes) {
   while (!bytes.empty()) {
     const CodePoint point = DecodeUtf8(bytes);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hone {
 
@@ -20,6 +21,9 @@ CodePoint DecodeUtf8(std::string_view text);
 
 // The bytes of a character. Requires: a code point that DecodeUtf8 can yield.
 std::string EncodeUtf8(char32_t value);
+
+// The characters of a text, as DecodeUtf8 cuts them; they point into it.
+std::vector<std::string_view> SplitCharacters(std::string_view text);
 
 // Whether the bytes are well-formed UTF-8 (RFC 3629).
 bool IsUtf8(std::string_view bytes);

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "train/data/dataset.h"
+#include "train/data/task_options.h"
 
 namespace hone {
 
@@ -18,20 +18,31 @@ class Vocabulary {
   // At least one token (the unknown token for empty text), at most max_tokens.
   virtual std::vector<std::int64_t> Encode(std::string_view text,
                                            std::int64_t max_tokens) const = 0;
+  // The text of token numbers. A word vocabulary puts blanks between words and
+  // cannot say what an unknown one was.
+  virtual std::string Decode(const std::vector<std::int64_t>& tokens) const = 0;
   // The bytes that ParseVocabulary reads back; the same for the same training.
-  // One line "hone-vocabulary 1 KIND SHA256", then for `word` canonical JSON
-  // {"words":[...]} by number, for `sentencepiece` its model file.
+  // One line "hone-vocabulary 1 KIND SHA256", then for `word` and `character`
+  // canonical JSON {"words":[...]} by number, for `integer` {"size":N}, for
+  // `sentencepiece` its model file.
   virtual std::string Serialize() const = 0;
 };
 
-// Trained on `texts` alone; options: vocabulary kind and size. Deterministic:
-// one thread, no random draw. `word`: number 0 is the unknown word, then the
-// most frequent words (SplitWords) seen at least twice, ties by their bytes.
-// `sentencepiece`: a unigram model (Kudo 2018) over text normalized by NFKC and
-// case folding. Either may have fewer entries than asked for.
-// Throws: Error{kUsage} when SentencePiece needs more entries than allowed.
+// Trained on `texts` alone; options: vocabulary kind, size and fold_case.
+// Deterministic: one thread, no random draw.
+//   word           number 0 is the unknown word, then the most frequent words
+//                  (SplitWords) seen at least twice, ties by their bytes
+//   sentencepiece  a unigram model (Kudo 2018) over text normalized by NFKC and,
+//                  if asked for, case folding
+//   character      number 0 is the unknown character, then all Unicode
+//                  characters that occur, by code point
+//   integer        texts are decimal numbers below vocabulary_size, with blanks
+//                  between them; nothing is learned
+// The first two may have fewer entries than asked for.
+// Throws: Error{kUsage} when SentencePiece needs more entries than allowed, or
+// there are more characters than entries, or a text is not of such numbers.
 std::unique_ptr<Vocabulary> TrainVocabulary(
-    const TaskOptions& options, const std::vector<LabelledText>& texts);
+    const TaskOptions& options, const std::vector<std::string_view>& texts);
 // Throws Error{kIntegrity} when the bytes are not a vocabulary of ours: any
 // change, damage or cut is noticed by the hash. It does not guard against a
 // SentencePiece model that was forged with its hash.

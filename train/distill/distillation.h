@@ -5,7 +5,6 @@
 #include "space/base/fields.h"
 #include "space/base/tensor_data.h"
 #include "space/cost.h"
-#include "train/data/token_data.h"
 
 namespace hone {
 
@@ -21,6 +20,11 @@ struct DistillationOptions {
   double temperature = 2;
   bool embedding_from_teacher = true;
 
+  // Whether anything is learned from a teacher at all.
+  bool UsesTeacher() const {
+    return logits_weight > 0 || hidden_weight > 0 || embedding_from_teacher;
+  }
+
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
     visit("hard_weight", self.hard_weight, InRange{0, 1000},
@@ -34,23 +38,18 @@ struct DistillationOptions {
           "softens both distributions");
     visit("embedding_from_teacher", self.embedding_from_teacher, AnyValue{},
           "start from the principal components of the teacher's token "
-          "embedding");
+          "embedding, where the network reads tokens");
   }
 };
 
-// What a student learns from. Made once per study; the logits on the training
-// split are computed once and kept on disk.
+// What a student learns from. Made once per study. The logits of a
+// classification on the training split are computed once and kept on disk;
+// those of a decoder are computed as they are needed.
 struct Teacher {
   Architecture architecture;
   TaskShape task;
   NamedTensors weights;
-  TensorData logits_NC;  // f32, one row for each training example
+  TensorData logits_NC;  // f32, one row for each training example, or empty
 };
-
-// The classifier's logits on every row of `data`, f32 [N,C], computed in f32
-// without gradients on one thread.
-TensorData ComputeLogits(const Architecture& architecture,
-                         const TaskShape& task, const NamedTensors& weights,
-                         const TokenData& data, std::int64_t batch_size);
 
 }  // namespace hone

@@ -10,7 +10,7 @@ namespace hone {
 
 // T^2 KL(softmax(teacher/T) || softmax(student/T)), the mean over the batch
 // (Hinton et al. 2015, 2: T^2 keeps the gradient's size as T changes).
-// Shapes: [B,C], [B,C] -> [].
+// Shapes: [N,C], [N,C] -> [].
 inline at::Tensor SoftTargetLoss(const at::Tensor& student_BC,
                                  const at::Tensor& teacher_BC,
                                  double temperature) {

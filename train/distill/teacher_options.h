@@ -4,6 +4,7 @@
 #include <string>
 
 #include "space/architecture.h"
+#include "space/base/error.h"
 #include "space/base/fields.h"
 
 namespace hone {
@@ -15,8 +16,14 @@ struct TeacherOptions {
   std::string checkpoint;
   std::int64_t d_model = 128;
   std::int64_t layers = 2;
+  std::int64_t decoder_layers = 2;
   std::int64_t heads = 4;
   std::int64_t feed_forward = 256;
+  std::string attention = "full";
+  std::string activation = "gelu";
+  std::string positions = "learned";
+  std::string norm = "layer";
+  std::string norm_place = "pre";
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
@@ -24,18 +31,54 @@ struct TeacherOptions {
           "a .safetensors file with the teacher's weights; empty: train one");
     visit("d_model", self.d_model, InRange{8, 8192}, "model width");
     visit("layers", self.layers, InRange{1, 64}, "number of blocks");
+    visit("decoder_layers", self.decoder_layers, InRange{1, 64},
+          "number of decoder blocks behind an encoder");
     visit("heads", self.heads, InRange{1, 128}, "heads; must divide d_model");
     visit("feed_forward", self.feed_forward, InRange{8, 32768},
           "feed-forward width");
+    visit("attention", self.attention, AnyValue{},
+          "attention kind, spelled as in space.attention");
+    visit("activation", self.activation, OneOf{NamesOf<Activation>()},
+          "of the feed-forward layers");
+    visit("positions", self.positions, OneOf{NamesOf<Positions>()},
+          "how tokens know their place");
+    visit("norm", self.norm, OneOf{NamesOf<Norm>()}, "LayerNorm or RMSNorm");
+    visit("norm_place", self.norm_place, OneOf{NamesOf<NormPlace>()},
+          "before or after each sublayer");
   }
 };
 
-inline Architecture TeacherArchitecture(const TeacherOptions& options) {
-  const BlockSpec block{
-      FullAttention{options.heads}, {options.feed_forward}, Precision::kF32};
-  return {
-      {options.d_model},
-      std::vector<BlockSpec>(static_cast<std::size_t>(options.layers), block)};
+// The uniform architecture of a topology. Throws Error{kUsage}: an unknown
+// attention kind, or one that does not fit.
+inline Architecture TeacherArchitecture(const TeacherOptions& options,
+                                        Topology topology) {
+  const auto attention =
+      WithHeads(ParseAttention(options.attention), options.heads);
+  if (!attention) {
+    throw Error(ErrorCode::kUsage,
+                "teacher.attention: the key/value heads of " +
+                    options.attention + " do not divide teacher.heads " +
+                    std::to_string(options.heads));
+  }
+  BlockSpec block{*attention,
+                  {options.feed_forward, Parse<Activation>(options.activation)}};
+  Architecture architecture;
+  architecture.stem = {options.d_model, Parse<Positions>(options.positions),
+                       Parse<Norm>(options.norm),
+                       Parse<NormPlace>(options.norm_place)};
+  const auto layers = static_cast<std::size_t>(options.layers);
+  if (topology == Topology::kDecoder) {
+    architecture.decoder.assign(layers, block);
+  } else {
+    architecture.encoder.assign(layers, block);
+  }
+  if (topology == Topology::kEncoderDecoder) {
+    block.cross = CrossAttentionSpec{options.heads, 1};
+    architecture.decoder.assign(
+        static_cast<std::size_t>(options.decoder_layers), block);
+  }
+  CheckArchitecture(architecture, "teacher");
+  return architecture;
 }
 
 }  // namespace hone

@@ -1,4 +1,4 @@
-#include "train/data/token_data.h"
+#include "train/data/task_data.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,9 +13,9 @@ namespace hone {
 namespace {
 
 // `rows` rows of 1 to 9 tokens; token t of row r is 100 r + t.
-TokenData MakeData(std::int64_t rows, std::uint64_t seed) {
+TaskData MakeData(std::int64_t rows, std::uint64_t seed) {
   Rng rng(seed);
-  TokenData data;
+  TaskData data;
   for (std::int64_t row = 0; row < rows; ++row) {
     std::vector<std::int64_t> tokens(1 + rng.Below(9));
     for (std::size_t t = 0; t < tokens.size(); ++t) {
@@ -35,7 +35,7 @@ std::vector<std::vector<std::int64_t>> RowsOf(
 }
 
 // What both orders promise.
-void ExpectExactBuckets(const TokenData& data, std::int64_t batch_size,
+void ExpectExactBuckets(const TaskData& data, std::int64_t batch_size,
                         const std::vector<Batch>& batches) {
   std::multiset<std::int64_t> seen;
   std::map<std::int64_t, std::vector<std::int64_t>> sizes;  // by length
@@ -64,7 +64,7 @@ void ExpectExactBuckets(const TokenData& data, std::int64_t batch_size,
 
 TEST(EpochBatches, HoldsEveryRowOnceInExactBuckets) {
   for (const std::int64_t rows : {0, 1, 7, 500}) {
-    const TokenData data = MakeData(rows, 3);
+    const TaskData data = MakeData(rows, 3);
     for (const std::int64_t batch_size : {1, 4, 64, 1000}) {
       Rng rng(5);
       ExpectExactBuckets(data, batch_size, EpochBatches(data, batch_size, rng));
@@ -74,7 +74,7 @@ TEST(EpochBatches, HoldsEveryRowOnceInExactBuckets) {
 }
 
 TEST(EpochBatches, DependsOnTheStreamAlone) {
-  const TokenData data = MakeData(300, 3);
+  const TaskData data = MakeData(300, 3);
   Rng one(5), same(5), other(6);
   const auto first = RowsOf(EpochBatches(data, 16, one));
   EXPECT_EQ(RowsOf(EpochBatches(data, 16, same)), first);
@@ -85,7 +85,7 @@ TEST(EpochBatches, DependsOnTheStreamAlone) {
 // Over many epochs each row of one length comes first about equally often, and
 // so does each length: 4 sigma of a binomial around the mean.
 TEST(EpochBatches, ShufflesRowsAndBatches) {
-  TokenData data;
+  TaskData data;
   for (int row = 0; row < 8; ++row) {
     data.tokens.emplace_back(row < 4 ? 1 : 2);
     data.labels.push_back(0);
@@ -103,7 +103,7 @@ TEST(EpochBatches, ShufflesRowsAndBatches) {
 }
 
 TEST(OrderedBatches, GoesByLengthThenRow) {
-  TokenData data;
+  TaskData data;
   data.tokens = {{1, 2}, {3}, {4, 5}, {6}, {7, 8}};
   data.labels = {0, 0, 0, 0, 0};
   const std::vector<std::vector<std::int64_t>> expected = {{1, 3}, {0, 2}, {4}};
@@ -111,13 +111,13 @@ TEST(OrderedBatches, GoesByLengthThenRow) {
 }
 
 TEST(OrderedBatches, NeedsAPositiveBatchSize) {
-  const TokenData data = MakeData(3, 1);
+  const TaskData data = MakeData(3, 1);
   ExpectError(ErrorCode::kInternal, "batch_size",
               [&] { OrderedBatches(data, 0); });
 }
 
 TEST(GatherTokens, LaysRowsOutOneAfterAnother) {
-  TokenData data;
+  TaskData data;
   data.tokens = {{1, 2}, {3}, {4, 5}};
   data.labels = {0, 0, 0};
   EXPECT_EQ(GatherTokens(data, {2, {2, 0}}),
@@ -140,7 +140,7 @@ class CharacterVocabulary : public Vocabulary {
 };
 
 TEST(Tokenize, KeepsOrderLabelsAndTheBound) {
-  const TokenData data =
+  const TaskData data =
       Tokenize({{"abc", 2}, {"d", 0}}, CharacterVocabulary(), 2);
   EXPECT_EQ(data.tokens,
             (std::vector<std::vector<std::int64_t>>{{97, 98}, {100}}));

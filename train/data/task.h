@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "space/cost.h"
+#include "train/data/task_data.h"
+#include "train/data/task_options.h"
+#include "train/data/vocabulary.h"
+
+namespace hone {
+
+// Everything about a task's data that training and measuring need. Immutable.
+struct PreparedData {
+  std::vector<std::string> classes;              // of a classification
+  std::shared_ptr<const Vocabulary> vocabulary;  // null for images and sounds
+  std::string vocabulary_bytes;                  // as Vocabulary::Serialize
+  TaskData train;
+  TaskData dev;
+  // What the network's size depends on; w4_block is not the data's to say.
+  TaskShape shape;
+  // SHA-256 over examples, splits and vocabulary: the identity of the data.
+  std::string content_hash;
+};
+
+// Log energies of a sound: [T, bands] for `samples` at `rate` per second.
+using SpectrogramFunction = std::function<std::vector<float>(
+    const std::vector<float>& samples, std::int64_t rate, std::int64_t bands)>;
+
+// What a task needs from outside this folder.
+struct TaskTools {
+  SpectrogramFunction spectrogram = {};
+};
+
+// One kind of task: from files to examples as numbers. Stateless.
+class Task {
+ public:
+  virtual ~Task() = default;
+  // Loads the data set, trains the vocabulary on its training split and turns
+  // train and dev into numbers; content_hash is left to PrepareData.
+  // Throws: Error{kUsage} naming file and place of a bad example,
+  // Error{kNotFound} naming the Debian package or the file that is missing.
+  virtual PreparedData Prepare(const TaskOptions& options,
+                               const TaskTools& tools) const = 0;
+  // The test split under the classes and the vocabulary (null for images and
+  // sounds) of the training split; nothing else reads it.
+  virtual TaskData TestSplit(const TaskOptions& options, const TaskTools& tools,
+                             const std::vector<std::string>& classes,
+                             const Vocabulary* vocabulary) const = 0;
+};
+
+// The task of a kind. Throws Error{kUsage}.
+const Task& TaskOf(const std::string& kind);
+// The topology of its networks, without loading anything.
+Topology TopologyOf(const TaskOptions& options);
+
+PreparedData PrepareData(const TaskOptions& options, const TaskTools& tools);
+
+// --- Parts that several tasks share --------------------------------------------
+
+// The texts' tokens; at most `max_tokens` of each.
+std::vector<std::vector<std::int64_t>> Tokenize(
+    const std::vector<std::string_view>& texts, const Vocabulary& vocabulary,
+    std::int64_t max_tokens);
+
+// In a translation, the numbers behind the vocabulary's own that begin and end
+// a target.
+inline std::int64_t BeginToken(const TaskShape& shape) {
+  return shape.vocabulary - 2;
+}
+inline std::int64_t EndToken(const TaskShape& shape) {
+  return shape.vocabulary - 1;
+}
+
+// Of the kinds, each in its own file.
+std::unique_ptr<Task> MakeTextClassification();
+std::unique_ptr<Task> MakeSequenceClassification();
+std::unique_ptr<Task> MakeLanguageModel();
+std::unique_ptr<Task> MakeTranslation();
+std::unique_ptr<Task> MakeImageClassification();
+std::unique_ptr<Task> MakeAudioClassification();
+
+}  // namespace hone

@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <cmath>
+
+#include "space/base/error.h"
+#include "train/data/image_folder.h"
+#include "train/data/task.h"
+#include "train/data/tasks/fashion_mnist.h"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t kMostShift = 2;
+
+// What pixels are brought to mean 0 and deviation 1 with; of the training
+// split.
+struct PixelScale {
+  double mean = 0;
+  double deviation = 1;
+  float Of(std::uint8_t pixel) const {
+    return static_cast<float>((pixel / 255.0 - mean) / deviation);
+  }
+};
+
+PixelScale ScaleOf(const LabelledImages& images) {
+  double sum = 0;
+  double squares = 0;
+  for (const std::uint8_t pixel : images.pixels) {
+    sum += pixel / 255.0;
+    squares += pixel / 255.0 * (pixel / 255.0);
+  }
+  const auto count = static_cast<double>(images.pixels.size());
+  const double mean = sum / count;
+  return {mean, std::max(std::sqrt(squares / count - mean * mean), 1e-6)};
+}
+
+// The pixel that each number of the patches is, with the image moved and
+// mirrored: patches row by row, pixels of a patch row by row. -1: outside.
+std::vector<std::int64_t> PatchOrder(std::int64_t height, std::int64_t width,
+                                     std::int64_t patch, std::int64_t down,
+                                     std::int64_t right, bool flip) {
+  std::vector<std::int64_t> order;
+  for (std::int64_t top = 0; top < height; top += patch) {
+    for (std::int64_t left = 0; left < width; left += patch) {
+      for (std::int64_t i = 0; i < patch * patch; ++i) {
+        const std::int64_t y = top + i / patch + down;
+        const std::int64_t x = left + i % patch + right;
+        const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+        order.push_back(inside ? y * width + (flip ? width - 1 - x : x) : -1);
+      }
+    }
+  }
+  return order;
+}
+
+// The same in terms of the numbers of an image that is in patches already.
+std::vector<std::vector<std::int64_t>> Variants(const TaskOptions& options,
+                                                std::int64_t height,
+                                                std::int64_t width) {
+  if (options.augmentation == "none") return {};
+  const std::vector<std::int64_t> plain =
+      PatchOrder(height, width, options.patch, 0, 0, false);
+  std::vector<std::int64_t> place(plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    place[static_cast<std::size_t>(plain[i])] = static_cast<std::int64_t>(i);
+  }
+  const std::int64_t most =
+      options.augmentation == "flip-shift" ? kMostShift : 0;
+  std::vector<std::vector<std::int64_t>> variants;
+  for (std::int64_t down = -most; down <= most; ++down) {
+    for (std::int64_t right = -most; right <= most; ++right) {
+      for (const bool flip : {false, true}) {
+        auto order =
+            PatchOrder(height, width, options.patch, down, right, flip);
+        for (std::int64_t& pixel : order) {
+          if (pixel >= 0) pixel = place[static_cast<std::size_t>(pixel)];
+        }
+        variants.push_back(std::move(order));
+      }
+    }
+  }
+  return variants;
+}
+
+TaskData ToPatches(const LabelledImages& images, const TaskOptions& options,
+                   const PixelScale& scale) {
+  if (images.height % options.patch != 0 || images.width % options.patch != 0) {
+    throw Error(ErrorCode::kUsage,
+                "task.patch: " + std::to_string(options.patch) +
+                    " does not divide the images' height " +
+                    std::to_string(images.height) + " and width " +
+                    std::to_string(images.width));
+  }
+  const std::vector<std::int64_t> order = PatchOrder(
+      images.height, images.width, options.patch, 0, 0, false);
+  TaskData data;
+  data.labels = images.labels;
+  data.frames.width = options.patch * options.patch;
+  data.frames.count = static_cast<std::int64_t>(order.size()) /
+                      data.frames.width;
+  data.frames.values.reserve(images.pixels.size());
+  for (std::size_t row = 0; row < images.labels.size(); ++row) {
+    const std::uint8_t* pixels = &images.pixels[row * order.size()];
+    for (const std::int64_t pixel : order) {
+      data.frames.values.push_back(scale.Of(pixels[pixel]));
+    }
+  }
+  return data;
+}
+
+// A pair of IDX files joined by ':', or a folder with a folder for each class.
+LabelledImages OwnImages(const TaskOptions& options, const std::string& path,
+                         const char* key, std::vector<std::string>& classes) {
+  if (path.empty()) {
+    throw Error(ErrorCode::kUsage,
+                std::string("task.") + key +
+                    ": missing; name a folder with a folder of images for each "
+                    "class, or IDX files as IMAGES:LABELS");
+  }
+  const std::size_t colon = path.find(':');
+  if (colon != std::string::npos) {
+    LabelledImages images =
+        ReadIdxImages(path.substr(0, colon), path.substr(colon + 1));
+    const auto most =
+        std::max_element(images.labels.begin(), images.labels.end());
+    for (std::int64_t i = static_cast<std::int64_t>(classes.size());
+         most != images.labels.end() && i <= *most; ++i) {
+      classes.push_back(std::to_string(i));
+    }
+    return images;
+  }
+  LabelledImages images{options.image_height, options.image_width, {}, {}};
+  const auto read =
+      ReadImageFolder(path, options.image_height, options.image_width, 1);
+  if (classes.empty()) {
+    for (const LabelledImage& image : read) classes.push_back(image.label);
+    std::sort(classes.begin(), classes.end());
+    classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+  }
+  for (const LabelledImage& image : read) {
+    const auto found =
+        std::lower_bound(classes.begin(), classes.end(), image.label);
+    if (found == classes.end() || *found != image.label) {
+      throw Error(ErrorCode::kUsage,
+                  image.file + ": the class '" + image.label +
+                      "' does not occur in the training folder" +
+                      DidYouMean(image.label, classes));
+    }
+    images.labels.push_back(found - classes.begin());
+    images.pixels.insert(images.pixels.end(), image.pixels.begin(),
+                         image.pixels.end());
+  }
+  return images;
+}
+
+struct ImageSplits {
+  LabelledImages train;
+  LabelledImages dev;
+  std::vector<std::string> classes;
+};
+
+ImageSplits LoadImages(const TaskOptions& options) {
+  if (options.train.empty()) {
+    FashionMnist images = ReadFashionMnist(/*test=*/false);
+    return {std::move(images.train), std::move(images.dev),
+            FashionMnistClasses()};
+  }
+  ImageSplits splits;
+  splits.train = OwnImages(options, options.train, "train", splits.classes);
+  const std::size_t known = splits.classes.size();
+  splits.dev = OwnImages(options, options.dev, "dev", splits.classes);
+  if (splits.classes.size() != known) {
+    throw Error(ErrorCode::kUsage,
+                options.dev + ": has a label above " +
+                    std::to_string(known - 1) +
+                    ", which does not occur in " + options.train);
+  }
+  return splits;
+}
+
+class ImageClassification : public Task {
+ public:
+  PreparedData Prepare(const TaskOptions& options,
+                       const TaskTools&) const override {
+    ImageSplits images = LoadImages(options);
+    const PixelScale scale = ScaleOf(images.train);
+    PreparedData data;
+    data.train = ToPatches(images.train, options, scale);
+    data.train.frames.variants =
+        Variants(options, images.train.height, images.train.width);
+    data.train.frames.blank = scale.Of(0);
+    data.dev = ToPatches(images.dev, options, scale);
+    data.classes = std::move(images.classes);
+    data.shape.vocabulary = 0;
+    data.shape.features = data.train.frames.width;
+    data.shape.max_tokens = data.train.frames.count;
+    return data;
+  }
+
+  TaskData TestSplit(const TaskOptions& options, const TaskTools&,
+                     const std::vector<std::string>& classes,
+                     const Vocabulary*) const override {
+    const PixelScale scale = ScaleOf(LoadImages(options).train);
+    if (options.train.empty()) {
+      return ToPatches(ReadFashionMnist(/*test=*/true).test, options, scale);
+    }
+    std::vector<std::string> known = classes;
+    return ToPatches(OwnImages(options, options.test, "test", known), options,
+                     scale);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Task> MakeImageClassification() {
+  return std::make_unique<ImageClassification>();
+}
+
+}  // namespace hone

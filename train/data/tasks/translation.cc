@@ -1,0 +1,142 @@
+#include <algorithm>
+#include <limits>
+
+#include "space/base/error.h"
+#include "space/base/hash.h"
+#include "train/data/line_pairs.h"
+#include "train/data/sword.h"
+#include "train/data/task.h"
+#include "train/data/utf8.h"
+#include "train/data/wordnet.h"
+#include "train/data/words.h"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t kAllTokens = std::numeric_limits<std::int64_t>::max();
+
+// Spanish and English verses that both have text. Of the first 32 bits of the
+// SHA-256 of the English verse modulo 20, 0 is test and 1 is dev, so that equal
+// verses fall into one split.
+std::vector<TextPair> Verses(Split split) {
+  const auto spanish = ReadSwordModule(SwordFolder("spaRV1909eb"));
+  const auto english = ReadSwordModule(SwordFolder("engKJV2006eb"));
+  std::vector<TextPair> pairs;
+  for (std::size_t i = 0; i < std::min(spanish.size(), english.size()); ++i) {
+    if (spanish[i].empty() || english[i].empty()) continue;
+    const auto part =
+        std::stoul(Sha256(english[i]).substr(0, 8), nullptr, 16) % 20;
+    const Split own = part == 0   ? Split::kTest
+                      : part == 1 ? Split::kDev
+                                  : Split::kTrain;
+    if (own != split) continue;
+    pairs.push_back({spanish[i], english[i], static_cast<std::int64_t>(i + 1)});
+  }
+  return pairs;
+}
+
+std::vector<TextPair> OwnPairs(const TaskOptions& options,
+                               const std::string& source,
+                               const std::string& target, const char* key) {
+  if (source.empty()) {
+    throw Error(ErrorCode::kUsage,
+                std::string("task.") + key +
+                    ": missing; name a .tsv file, or a text file with "
+                    "translations in task." +
+                    key + "_target");
+  }
+  return target.empty()
+             ? ReadPairRows(source, options.text_column, options.target_column)
+             : ReadLinePairs(source, target);
+}
+
+std::string Folded(const std::string& text) {
+  std::string folded;
+  for (const std::string_view one : SplitCharacters(text)) {
+    folded += EncodeUtf8(LowerCase(DecodeUtf8(one).value));
+  }
+  return folded;
+}
+
+class Translation : public Task {
+ public:
+  PreparedData Prepare(const TaskOptions& options,
+                       const TaskTools&) const override {
+    if (options.vocabulary != "sentencepiece" &&
+        options.vocabulary != "character") {
+      throw Error(ErrorCode::kUsage,
+                  "task.vocabulary: a translation is written in subwords or "
+                  "characters; use sentencepiece or character");
+    }
+    const bool own = !options.train.empty();
+    const auto train = own ? OwnPairs(options, options.train,
+                                      options.train_target, "train")
+                           : Verses(Split::kTrain);
+    const auto dev =
+        own ? OwnPairs(options, options.dev, options.dev_target, "dev")
+            : Verses(Split::kDev);
+    std::vector<std::string_view> texts;
+    for (const TextPair& pair : train) {
+      texts.push_back(pair.source);
+      texts.push_back(pair.target);
+    }
+    PreparedData data;
+    data.vocabulary = TrainVocabulary(options, texts);
+    data.train = ToNumbers(train, *data.vocabulary, options, "train");
+    data.dev = ToNumbers(dev, *data.vocabulary, options, "dev");
+    // Two more entries begin and end a translation.
+    data.shape.vocabulary = data.vocabulary->size() + 2;
+    data.shape.max_tokens = options.max_tokens;
+    data.shape.max_target_tokens = options.max_target_tokens;
+    return data;
+  }
+
+  TaskData TestSplit(const TaskOptions& options, const TaskTools&,
+                     const std::vector<std::string>&,
+                     const Vocabulary* vocabulary) const override {
+    HONE_CHECK(vocabulary != nullptr);
+    const auto pairs =
+        options.train.empty()
+            ? Verses(Split::kTest)
+            : OwnPairs(options, options.test, options.test_target, "test");
+    return ToNumbers(pairs, *vocabulary, options, "test");
+  }
+
+ private:
+  // Pairs that fit the lengths; the target's end takes one more place.
+  static TaskData ToNumbers(const std::vector<TextPair>& pairs,
+                            const Vocabulary& vocabulary,
+                            const TaskOptions& options, const char* split) {
+    TaskData data;
+    for (const TextPair& pair : pairs) {
+      auto source = vocabulary.Encode(pair.source, kAllTokens);
+      auto target = vocabulary.Encode(pair.target, kAllTokens);
+      if (static_cast<std::int64_t>(source.size()) > options.max_tokens ||
+          static_cast<std::int64_t>(target.size()) + 1 >
+              options.max_target_tokens) {
+        continue;
+      }
+      data.tokens.push_back(std::move(source));
+      data.targets.push_back(std::move(target));
+      data.references.push_back(options.fold_case ? Folded(pair.target)
+                                                  : pair.target);
+    }
+    if (data.tokens.empty()) {
+      throw Error(ErrorCode::kUsage,
+                  std::string("task.max_tokens: no pair of the ") + split +
+                      " split has at most " +
+                      std::to_string(options.max_tokens) + " and " +
+                      std::to_string(options.max_target_tokens - 1) +
+                      " tokens; use more");
+    }
+    return data;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Task> MakeTranslation() {
+  return std::make_unique<Translation>();
+}
+
+}  // namespace hone

@@ -1,0 +1,93 @@
+#include "train/forward.h"
+
+#include <algorithm>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+
+#include "space/base/error.h"
+#include "space/network/transformer.h"
+#include "train/torch_boundary.h"
+
+namespace hone {
+
+NetworkBatch MakeNetworkBatch(const TaskData& data, const TaskShape& task,
+                              const Batch& batch, at::Device device) {
+  const auto rows = static_cast<std::int64_t>(batch.rows.size());
+  const auto numbers = [&](const std::vector<std::int64_t>& values,
+                           std::int64_t tokens) {
+    return at::tensor(values).view({rows, tokens}).to(device);
+  };
+  NetworkBatch made;
+  if (task.topology == Topology::kEncoder) {
+    made.input =
+        task.features > 0
+            ? at::tensor(GatherFrames(data, batch))
+                  .view({rows, data.frames.count, data.frames.width})
+                  .to(device)
+            : numbers(GatherTokens(data, batch), batch.tokens);
+    made.labels = at::tensor(GatherLabels(data, batch, 0, 0)).to(device);
+    made.tokens = rows * made.input.size(1);
+    return made;
+  }
+  const DecoderBatch decoder =
+      GatherDecoderBatch(data, batch, BeginToken(task), EndToken(task));
+  made.labels = numbers(decoder.labels, decoder.tokens);
+  made.tokens = static_cast<std::int64_t>(
+      std::count_if(decoder.labels.begin(), decoder.labels.end(),
+                    [](std::int64_t label) { return label != kNoLabel; }));
+  if (task.topology == Topology::kDecoder) {
+    made.input = numbers(decoder.input, decoder.tokens);
+  } else {
+    made.input = numbers(GatherTokens(data, batch), batch.tokens);
+    made.target = numbers(decoder.input, decoder.tokens);
+    made.tokens += rows * batch.tokens;
+  }
+  return made;
+}
+
+void ForEachLogits(const Architecture& architecture, const TaskShape& task,
+                   const NamedTensors& weights, const TaskData& data,
+                   std::int64_t batch_size, const LogitsVisitor& visit) {
+  AtTorchBoundary("computing logits", [&] {
+    const at::NoGradGuard no_grad;
+    StoredWeights source(weights, at::kCPU);
+    EagerOps ops(source);
+    for (const Batch& batch : OrderedBatches(data, batch_size)) {
+      const NetworkBatch made = MakeNetworkBatch(data, task, batch, at::kCPU);
+      visit(batch,
+            Transformer(ops, architecture, task, made.input, made.target));
+    }
+  });
+}
+
+TensorData ComputeLogits(const Architecture& architecture,
+                         const TaskShape& task, const NamedTensors& weights,
+                         const TaskData& data, std::int64_t batch_size) {
+  HONE_CHECK(task.topology == Topology::kEncoder);
+  at::Tensor logits_NC =
+      at::empty({static_cast<std::int64_t>(data.size()), task.classes});
+  ForEachLogits(architecture, task, weights, data, batch_size,
+                [&](const Batch& batch, const at::Tensor& logits_BC) {
+                  logits_NC.index_copy_(0, at::tensor(batch.rows), logits_BC);
+                });
+  return ToTensorData(logits_NC);
+}
+
+std::vector<float> ComputeFlatLogits(const Architecture& architecture,
+                                     const TaskShape& task,
+                                     const NamedTensors& weights,
+                                     const TaskData& data,
+                                     std::int64_t batch_size) {
+  std::vector<float> flat;
+  ForEachLogits(architecture, task, weights, data, batch_size,
+                [&](const Batch&, const at::Tensor& logits) {
+                  const at::Tensor dense = logits.contiguous();
+                  const float* values = dense.const_data_ptr<float>();
+                  flat.insert(flat.end(), values, values + dense.numel());
+                });
+  return flat;
+}
+
+}  // namespace hone
