@@ -2,9 +2,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "eval/decode/generate.h"
+#include "space/base/error.h"
 #include "space/base/rng.h"
 #include "tests/eval/fake_step_model.h"
 
@@ -43,6 +47,18 @@ inline std::vector<std::int64_t> GreedyByDefinition(
     text.push_back(token);
   }
   return added;
+}
+
+// The message of the Error{kUsage} that `call` throws.
+template <typename Call>
+std::string MessageOf(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    return error.what();
+  }
+  return "nothing thrown";
 }
 
 }  // namespace hone

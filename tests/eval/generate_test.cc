@@ -245,18 +245,6 @@ TEST(Generate, NoPromptsNoTexts) {
   EXPECT_EQ(model.calls.starts, 0);
 }
 
-// The message of the Error that `call` throws.
-template <typename Call>
-std::string MessageOf(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 TEST(Generate, RefusesBadPrompts) {
   FakeStepModel model({.max_tokens = 3});
   const auto message = [&](const Prompt& second,
