@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <utility>
 
+#include "space/base/check_fields.h"
 #include "space/base/error.h"
 
 namespace hone {

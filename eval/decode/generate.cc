@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "space/base/check_fields.h"
 #include "space/base/error.h"
 
 namespace hone {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
+
+#include "space/base/error.h"
 
 namespace hone {
 namespace {

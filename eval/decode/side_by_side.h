@@ -1,16 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "eval/decode/step_model.h"
-#include "space/base/error.h"
-#include "space/base/fields.h"
 
 namespace hone {
 
@@ -59,17 +55,5 @@ void CheckPrompts(const std::vector<Prompt>& prompts, const StepModelInfo& info,
 // model may read; the last new token need not be read.
 std::int64_t NewTokenLimit(const Prompt& prompt, const StepModelInfo& info,
                            std::int64_t max_new_tokens);
-
-// Throws Error{kUsage} naming the field when one breaks its rule.
-template <typename Options>
-void CheckFields(const Options& options) {
-  Options::Fields(options, [](const char* name, const auto& value,
-                              const FieldRule& rule, const char*) {
-    const std::string violation = RuleViolation(value, rule);
-    if (!violation.empty()) {
-      throw Error(ErrorCode::kUsage, std::string(name) + ": " + violation);
-    }
-  });
-}
 
 }  // namespace hone

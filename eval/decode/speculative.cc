@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "eval/decode/generate.h"
+#include "space/base/check_fields.h"
 #include "space/base/error.h"
 
 namespace hone {
