@@ -30,7 +30,7 @@ hone_root(HONE_OPENVINO_ROOT
           "Folder of the openvino wheel, with include/ and libs/")
 set(HONE_TEST_PYTHON
     "${CMAKE_SOURCE_DIR}/.deps/test-python"
-    CACHE PATH "Folder with onnx, onnxruntime and numpy, for tests only")
+    CACHE PATH "Folder of the Python packages that tests use")
 
 # Fails unless the numbers on the lines of FILE that match PATTERN, joined by
 # dots, begin with VERSION.

@@ -1,6 +1,9 @@
 #include "eval/quality.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <string>
 
 #include "space/base/error.h"
 
@@ -64,6 +67,22 @@ std::vector<float> RunModel(EngineModel& model, const TaskData& data,
     }
   }
   return logits;
+}
+
+LanguageQuality LanguageQualityOf(double nats, std::int64_t tokens,
+                                  std::int64_t characters) {
+  if (tokens < 1 || characters < 1 || !(nats >= 0)) {
+    throw Error(ErrorCode::kUsage,
+                "the quality of a language model over " +
+                    std::to_string(tokens) + " tokens and " +
+                    std::to_string(characters) + " characters with a loss of " +
+                    std::to_string(nats) +
+                    " nats; it needs a text, and a loss of 0 or more");
+  }
+  const double per_token = nats / static_cast<double>(tokens);
+  const double per_character = nats / static_cast<double>(characters);
+  return {per_token, per_token / std::numbers::ln2, std::exp(per_token),
+          per_character, per_character / std::numbers::ln2};
 }
 
 }  // namespace hone

@@ -1,5 +1,8 @@
 #include "eval/quality.h"
 
+#include <cmath>
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -81,6 +84,29 @@ TEST(RunModel, AnswersInTheOrderOfTheData) {
   SumModel model;
   EXPECT_THAT(RunModel(model, data, 4, 2), ElementsAreArray(expected));
   EXPECT_EQ(model.largest_batch, 4);
+}
+
+TEST(LanguageQualityOf, HandWorked) {
+  // 6 tokens of probability 1/8 each, 18 characters.
+  const LanguageQuality quality = LanguageQualityOf(6 * std::log(8.0), 6, 18);
+  EXPECT_DOUBLE_EQ(quality.nats_per_token, std::log(8.0));
+  EXPECT_DOUBLE_EQ(quality.bits_per_token, 3);
+  EXPECT_DOUBLE_EQ(quality.perplexity, 8);
+  EXPECT_DOUBLE_EQ(quality.nats_per_character, std::log(2.0));
+  EXPECT_DOUBLE_EQ(quality.bits_per_character, 1);
+}
+
+TEST(LanguageQualityOf, CertainAndImpossible) {
+  EXPECT_EQ(LanguageQualityOf(0, 3, 9).perplexity, 1);
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(LanguageQualityOf(infinity, 3, 9).perplexity, infinity);
+}
+
+TEST(LanguageQualityOf, RefusesNoTextAndBadLosses) {
+  EXPECT_THROW(LanguageQualityOf(1, 0, 5), Error);
+  EXPECT_THROW(LanguageQualityOf(1, 5, 0), Error);
+  EXPECT_THROW(LanguageQualityOf(-1, 5, 5), Error);
+  EXPECT_THROW(LanguageQualityOf(std::nan(""), 5, 5), Error);
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ ZONES = {
     "train/": "train",
     "eval/evaluator.": "eval API",
     "eval/measurement.": "eval API",
+    "eval/bleu.": "measure",
+    "eval/decode/": "decode",
     "eval/latency.": "measure",
     "eval/quality.": "measure",
     "eval/simulated_evaluator.": "measure",
@@ -38,10 +40,11 @@ MAY_INCLUDE = {
     "train": {"base", "space", "data", "eval API", "train"},
     "export": {"base", "space", "data", "eval API", "export"},
     "engine": {"base", "space", "data", "eval API", "export", "engine"},
+    "decode": {"base", "space", "decode"},
     "measure": {"base", "space", "data", "eval API", "export", "engine",
                 "measure"},
     "eval": {"base", "space", "data", "eval API", "train", "export", "engine",
-             "measure", "eval"},
+             "decode", "measure", "eval"},
     "search": {"base", "space", "eval API", "search"},
     "experiments": set(ZONES.values()) - {"tests"},
 }
@@ -60,7 +63,7 @@ TESTS_MAY_INCLUDE = {
 # Zones whose files must not see LibTorch, however far down the includes.
 LIBTORCH = ("ATen/", "c10/", "torch/")
 LIBTORCH_FREE = {"base", "space", "data", "eval API", "export", "engine",
-                 "measure", "search"}
+                 "decode", "measure", "search"}
 
 # Third-party header -> the only files (or folders) that may include it.
 # Tests may use what they check; headers that sink compile times are for nobody.
