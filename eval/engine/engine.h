@@ -5,8 +5,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "eval/decode/step_model.h"
 #include "eval/measurement.h"
 
 namespace hone {
@@ -24,16 +26,21 @@ struct EngineOptions {
   std::int64_t activation_group = 32;
 };
 
-// An exported model, loaded for inference. Not thread-safe.
+// What a network reads, row major: token numbers [batch, length], or vectors
+// [batch, length, F].
+using ModelInput =
+    std::variant<std::vector<std::int64_t>, std::vector<float>>;
+
+// An exported encoder, loaded for inference. Not thread-safe.
 class EngineModel {
  public:
   virtual ~EngineModel() = default;
-  // tokens: row major [batch, length]. Returns row major [batch, classes].
+  // Returns row major [batch, classes].
   // Requires: the shape of the options where that is fixed.
   // Throws Error{kUsage} when the engine refuses the input, or length is above
   // the file's max_tokens (onnx_export.h).
-  virtual std::vector<float> Run(const std::vector<std::int64_t>& tokens,
-                                 std::int64_t batch, std::int64_t length) = 0;
+  virtual std::vector<float> Run(const ModelInput& input, std::int64_t batch,
+                                 std::int64_t length) = 0;
   // What really runs, from the engine's own model of the graph, in the order of
   // (layer, primitive, precision). Constants, inputs and outputs are left out.
   virtual std::vector<KernelCount> Kernels() const = 0;
@@ -48,6 +55,15 @@ class EngineModel {
   virtual std::int64_t MemoryBytes() const = 0;
 };
 
+// An exported decoder, with its encoder if it has one. Its shapes are dynamic.
+// Not thread-safe.
+class EngineDecoder : public StepModel {
+ public:
+  // As those of EngineModel, of decoder and encoder together.
+  virtual std::vector<KernelCount> Kernels() const = 0;
+  virtual std::int64_t MemoryBytes() const = 0;
+};
+
 // Thread-safe.
 class Engine {
  public:
@@ -58,6 +74,10 @@ class Engine {
   // words.
   virtual std::unique_ptr<EngineModel> Load(
       const std::filesystem::path& onnx_file, const EngineOptions& options) = 0;
+  // The decoder that a folder's files make (onnx_export.h); a fixed shape of
+  // the options is ignored. Throws as Load.
+  virtual std::unique_ptr<EngineDecoder> LoadDecoder(
+      const std::filesystem::path& folder, const EngineOptions& options) = 0;
 };
 
 // OpenVINO on the CPU: f32 stays f32 (inference_precision is set), the number

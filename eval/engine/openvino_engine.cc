@@ -1,67 +1,26 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <tuple>
-
-#include <malloc.h>
-#include <openvino/openvino.hpp>
 
 #include "eval/engine/cpu.h"
 #include "eval/engine/engine.h"
+#include "eval/engine/openvino_decoder.h"
+#include "eval/engine/openvino_common.h"
 #include "eval/export/onnx_export.h"
 #include "space/base/error.h"
 
 namespace hone {
 namespace {
 
-constexpr char kDevice[] = "CPU";
 // OpenVINO 2026.4.1 computes full attention wrongly from 16 tokens on when the
 // very first inference of a dynamic model had one token; after any longer one
 // every length is right.
 constexpr std::int64_t kFirstTokens = 2;
 
-// Bytes in use on the heap of the process, over all arenas.
-std::int64_t HeapBytes() {
-  const struct mallinfo2 info = mallinfo2();
-  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
-}
-
-ov::AnyMap Properties(const EngineOptions& options) {
-  // Two engines may be alive in one process, and pinned threads of both would
-  // share a core.
-  return {
-      ov::hint::inference_precision(ov::element::f32),
-      ov::inference_num_threads(static_cast<int>(options.threads)),
-      ov::num_streams(1),
-      ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
-      ov::hint::enable_cpu_pinning(false),
-      ov::hint::dynamic_quantization_group_size(
-          static_cast<std::uint64_t>(options.activation_group)),
-  };
-}
-
-ov::PartialShape InputShape(const EngineOptions& options) {
-  const auto dimension = [](std::int64_t size) {
-    return size > 0 ? ov::Dimension(size) : ov::Dimension::dynamic();
-  };
-  return {dimension(options.batch), dimension(options.tokens)};
-}
-
-// Runs `work`, turning the engine's exceptions into ours.
-template <typename Work>
-auto WithFileName(const std::string& file, const char* action, Work work) {
-  try {
-    return work();
-  } catch (const ov::Exception& exception) {
-    throw Error(ErrorCode::kUsage, file + ": OpenVINO cannot " + action +
-                                       " this model: " + exception.what());
-  }
-}
-
 class OpenVinoModel : public EngineModel {
  public:
   OpenVinoModel(std::string file, ov::Core& core, const EngineOptions& options)
-      : file_(std::move(file)), fixed_(InputShape(options)) {
+      : file_(std::move(file)) {
     const std::int64_t before = HeapBytes();
     WithFileName(file_, "load", [&] {
       auto model = core.read_model(file_);
@@ -69,22 +28,29 @@ class OpenVinoModel : public EngineModel {
         max_tokens_ = std::stoll(
             model->get_rt_info<std::string>("framework", kMaxTokensKey));
       }
+      fixed_ = FixedShape(model->input().get_partial_shape(), options);
       model->reshape(fixed_);
-      compiled_ = core.compile_model(model, kDevice, Properties(options));
+      compiled_ =
+          core.compile_model(model, kOpenVinoDevice, Properties(options));
       request_ = compiled_.create_infer_request();
     });
     const std::int64_t batch = std::max<std::int64_t>(options.batch, 1);
     const std::int64_t tokens =
         options.tokens > 0 ? options.tokens : kFirstTokens;
-    Run(std::vector<std::int64_t>(static_cast<std::size_t>(batch * tokens), 0),
-        batch, tokens);
+    const auto numbers = static_cast<std::size_t>(batch * tokens);
+    if (fixed_.size() == 2) {
+      Run(std::vector<std::int64_t>(numbers, 0), batch, tokens);
+    } else {
+      const auto width = static_cast<std::size_t>(fixed_[2].get_length());
+      Run(std::vector<float>(numbers * width, 0), batch, tokens);
+    }
     memory_bytes_ = std::max<std::int64_t>(HeapBytes() - before, 0);
   }
 
-  std::vector<float> Run(const std::vector<std::int64_t>& tokens,
-                         std::int64_t batch, std::int64_t length) override {
-    HONE_CHECK_EQ(static_cast<std::int64_t>(tokens.size()), batch * length);
-    HONE_CHECK(fixed_.compatible(ov::PartialShape{batch, length}));
+  std::vector<float> Run(const ModelInput& given, std::int64_t batch,
+                         std::int64_t length) override {
+    HONE_CHECK(ov::PartialShape({fixed_[0], fixed_[1]})
+                   .compatible(ov::PartialShape{batch, length}));
     if (length > max_tokens_) {
       // The engine would read past the table of positions.
       throw Error(ErrorCode::kUsage,
@@ -94,42 +60,49 @@ class OpenVinoModel : public EngineModel {
                       std::to_string(max_tokens_));
     }
     return WithFileName(file_, "run", [&] {
-      // The engine only reads its input.
-      const ov::Tensor input(
-          ov::element::i64,
-          {static_cast<std::size_t>(batch), static_cast<std::size_t>(length)},
-          const_cast<std::int64_t*>(tokens.data()));
-      request_.set_input_tensor(input);
+      request_.set_input_tensor(InputTensor(given, batch, length));
       request_.infer();
-      const ov::Tensor output = request_.get_output_tensor();
-      const float* logits = output.data<const float>();
-      return std::vector<float>(logits, logits + output.get_size());
+      return Floats(request_.get_output_tensor());
     });
   }
 
   std::vector<KernelCount> Kernels() const override {
-    std::map<std::tuple<std::string, std::string, std::string>, std::int64_t>
-        counts;
-    for (const auto& node : compiled_.get_runtime_model()->get_ops()) {
-      const auto& info = node->get_rt_info();
-      const auto text = [&](const char* key) {
-        return info.at(key).as<std::string>();
-      };
-      const std::string layer = text("layerType");
-      if (layer == "Const" || layer == "Input" || layer == "Output") continue;
-      ++counts[{layer, text("primitiveType"), text("runtimePrecision")}];
-    }
-    std::vector<KernelCount> kernels;
-    for (const auto& [key, count] : counts) {
-      kernels.push_back(
-          {std::get<0>(key), std::get<1>(key), std::get<2>(key), count});
-    }
-    return kernels;
+    return KernelsOf({compiled_});
   }
 
   std::int64_t MemoryBytes() const override { return memory_bytes_; }
 
  private:
+  static ov::PartialShape FixedShape(const ov::PartialShape& input,
+                                     const EngineOptions& options) {
+    const auto dimension = [](std::int64_t size) {
+      return size > 0 ? ov::Dimension(size) : ov::Dimension::dynamic();
+    };
+    ov::PartialShape shape = {dimension(options.batch),
+                              dimension(options.tokens)};
+    if (input.size() == 3) shape.push_back(input[2]);
+    return shape;
+  }
+
+  // The engine only reads its input.
+  ov::Tensor InputTensor(const ModelInput& given, std::int64_t batch,
+                         std::int64_t length) const {
+    ov::Shape shape = {static_cast<std::size_t>(batch),
+                       static_cast<std::size_t>(length)};
+    if (const auto* tokens =
+            std::get_if<std::vector<std::int64_t>>(&given)) {
+      HONE_CHECK_EQ(fixed_.size(), 2u);
+      HONE_CHECK_EQ(tokens->size(), ov::shape_size(shape));
+      return {ov::element::i64, shape,
+              const_cast<std::int64_t*>(tokens->data())};
+    }
+    const auto& features = std::get<std::vector<float>>(given);
+    HONE_CHECK_EQ(fixed_.size(), 3u);
+    shape.push_back(static_cast<std::size_t>(fixed_[2].get_length()));
+    HONE_CHECK_EQ(features.size(), ov::shape_size(shape));
+    return {ov::element::f32, shape, const_cast<float*>(features.data())};
+  }
+
   std::string file_;
   ov::PartialShape fixed_;
   ov::CompiledModel compiled_;
@@ -150,6 +123,12 @@ class OpenVinoEngine : public Engine {
   std::unique_ptr<EngineModel> Load(const std::filesystem::path& onnx_file,
                                     const EngineOptions& options) override {
     return std::make_unique<OpenVinoModel>(onnx_file.string(), core_, options);
+  }
+
+  std::unique_ptr<EngineDecoder> LoadDecoder(
+      const std::filesystem::path& folder,
+      const EngineOptions& options) override {
+    return LoadOpenVinoDecoder(core_, folder, options);
   }
 
  private:

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <openvino/openvino.hpp>
+
+#include "eval/engine/engine.h"
+#include "space/base/error.h"
+
+namespace hone {
+
+// What the OpenVINO engine's models and decoders share.
+
+inline constexpr char kOpenVinoDevice[] = "CPU";
+
+// Bytes in use on the heap of the process, over all arenas; 0 where the C
+// library does not tell.
+std::int64_t HeapBytes();
+// f32 that stays f32, fixed threads, one stream, no pinning.
+ov::AnyMap Properties(const EngineOptions& options);
+std::vector<float> Floats(const ov::Tensor& tensor);
+// What runs in the models, from their runtime graphs.
+std::vector<KernelCount> KernelsOf(
+    const std::vector<ov::CompiledModel>& models);
+
+// Runs `work`, turning the engine's exceptions into ours.
+template <typename Work>
+auto WithFileName(const std::string& file, const char* action, Work work) {
+  try {
+    return work();
+  } catch (const ov::Exception& exception) {
+    throw Error(ErrorCode::kUsage, file + ": OpenVINO cannot " + action +
+                                       " this model: " + exception.what());
+  }
+}
+
+}  // namespace hone
