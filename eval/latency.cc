@@ -10,6 +10,8 @@
 namespace hone {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int kResamples = 2000;
 constexpr int kWarmUpWindows = 25;
 constexpr double kStableShare = 0.02;
@@ -23,6 +25,23 @@ std::vector<double> OneRound(const TimedRun& run, double round_milliseconds) {
     spent += times.back();
   }
   return times;
+}
+
+double Milliseconds(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration<double, std::milli>(end - start).count();
+}
+
+std::vector<std::int64_t> RandomTokens(std::int64_t count,
+                                       std::int64_t vocabulary,
+                                       std::uint64_t seed) {
+  HONE_CHECK_LE(1, vocabulary);
+  Rng rng(seed, 0, "tokens");
+  std::vector<std::int64_t> tokens;
+  for (std::int64_t i = 0; i < count; ++i) {
+    tokens.push_back(static_cast<std::int64_t>(
+        rng.Below(static_cast<std::uint64_t>(vocabulary))));
+  }
+  return tokens;
 }
 
 void WarmUp(const TimedRun& run, double round_milliseconds) {
@@ -91,28 +110,63 @@ std::vector<Latency> TimeInTurn(const std::vector<TimedRun>& runs,
   return latencies;
 }
 
-std::vector<Latency> MeasureLatency(const std::vector<EngineModel*>& models,
-                                    std::int64_t vocabulary,
-                                    const MeasurementOptions& options,
-                                    std::uint64_t seed) {
-  HONE_CHECK_LE(1, vocabulary);
-  Rng rng(seed, 0, "tokens");
-  std::vector<std::int64_t> tokens;
-  for (std::int64_t i = 0; i < options.batch * options.tokens; ++i) {
-    tokens.push_back(static_cast<std::int64_t>(
-        rng.Below(static_cast<std::uint64_t>(vocabulary))));
+TimedRun ClassifyRun(EngineModel& model, const TaskShape& task,
+                     const MeasurementOptions& options, std::uint64_t seed) {
+  const std::int64_t numbers = options.batch * options.tokens;
+  ModelInput input;
+  if (task.features > 0) {
+    Rng rng(seed, 0, "features");
+    std::vector<float> features;
+    for (std::int64_t i = 0; i < numbers * task.features; ++i) {
+      features.push_back(static_cast<float>(rng.Normal()));
+    }
+    input = std::move(features);
+  } else {
+    input = RandomTokens(numbers, task.vocabulary, seed);
   }
-  std::vector<TimedRun> runs;
-  for (EngineModel* model : models) {
-    runs.emplace_back([model, &tokens, &options] {
-      using Clock = std::chrono::steady_clock;
-      const Clock::time_point start = Clock::now();
-      model->Run(tokens, options.batch, options.tokens);
-      return std::chrono::duration<double, std::milli>(Clock::now() - start)
-          .count();
-    });
+  return [&model, input = std::move(input), &options] {
+    const Clock::time_point start = Clock::now();
+    model.Run(input, options.batch, options.tokens);
+    return Milliseconds(start, Clock::now());
+  };
+}
+
+TimedRun DecodeRun(StepModel& model, const TaskShape& task,
+                   const MeasurementOptions& options, std::uint64_t seed,
+                   DecodeTimes& times) {
+  const auto rows = static_cast<std::size_t>(options.batch);
+  const auto tokens = RandomTokens(options.batch * options.tokens,
+                                   task.vocabulary, seed);
+  std::vector<std::vector<std::int64_t>> sources(rows);
+  // A translation reads its prompt as the source, and writes from one token on.
+  const bool source = task.topology == Topology::kEncoderDecoder;
+  for (std::size_t row = 0; source && row < rows; ++row) {
+    const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(row) *
+                                            options.tokens;
+    sources[row].assign(first, first + options.tokens);
   }
-  return TimeInTurn(runs, options, seed);
+  const auto one = RandomTokens(options.batch, task.vocabulary, seed + 1);
+  return [&model, tokens, sources, one, source, &options, &times] {
+    const Clock::time_point start = Clock::now();
+    const auto batch = model.Start(sources);
+    if (source) {
+      batch->Extend(one, 1);
+    } else {
+      batch->Extend(tokens, options.tokens);
+    }
+    const Clock::time_point read = Clock::now();
+    for (std::int64_t i = 1; i < options.new_tokens; ++i) {
+      batch->Extend(one, 1);
+    }
+    const Clock::time_point end = Clock::now();
+    times.prefill_ms.push_back(Milliseconds(start, read));
+    if (options.new_tokens > 1) {
+      times.per_token_ms.push_back(
+          Milliseconds(read, end) /
+          static_cast<double>(options.new_tokens - 1));
+    }
+    return Milliseconds(start, end);
+  };
 }
 
 }  // namespace hone

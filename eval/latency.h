@@ -7,6 +7,7 @@
 
 #include "eval/engine/engine.h"
 #include "space/base/fields.h"
+#include "space/cost.h"
 
 namespace hone {
 
@@ -16,6 +17,11 @@ struct MeasurementOptions {
   std::int64_t threads = 1;
   std::int64_t batch = 1;
   std::int64_t tokens = 16;
+  std::int64_t new_tokens = 16;
+  std::int64_t translations = 500;
+  std::int64_t beam = 1;
+  double length_penalty = 1;
+  std::string bleu_tokenizer = "13a";
   std::int64_t rounds = 15;
   double round_milliseconds = 20;
   double parity_tolerance = 0.02;
@@ -27,7 +33,19 @@ struct MeasurementOptions {
         "openvino, or simulated: a deterministic latency from the cost model");
     visit("threads", self.threads, InRange{1, 1024}, "threads of the engine");
     visit("batch", self.batch, InRange{1, 65536}, "sequences in one inference");
-    visit("tokens", self.tokens, InRange{1, 4096}, "tokens in each sequence");
+    visit("tokens", self.tokens, InRange{1, 4096}, "tokens in each sequence: what a classifier reads, a decoder's "
+          "prompt, the source of a translation");
+    visit("new_tokens", self.new_tokens, InRange{1, 4096},
+          "tokens that a decoder writes behind it");
+    visit("translations", self.translations, InRange{1, 1e6},
+          "examples of the dev split that are translated for bleu, evenly "
+          "spaced; all, where it has fewer");
+    visit("beam", self.beam, InRange{1, 64},
+          "translations side by side in the search for the best; 1: greedy");
+    visit("length_penalty", self.length_penalty, InRange{0, 10},
+          "alpha of the beam search: how much longer translations are favoured");
+    visit("bleu_tokenizer", self.bleu_tokenizer, OneOf{{"13a", "none"}},
+          "13a: that of mteval-v13a; none: for texts in tokens already");
     visit("rounds", self.rounds, InRange{3, 10000},
           "times that every model of a batch is timed, in turn");
     visit("round_milliseconds", self.round_milliseconds, InRange{0.1, 10000},
@@ -60,14 +78,24 @@ std::vector<Latency> TimeInTurn(const std::vector<TimedRun>& runs,
                                 const MeasurementOptions& options,
                                 std::uint64_t seed);
 
-// The same for loaded models on one batch of uniform random token numbers from
-// `seed`, by the steady clock; the time of handing over input and output is
-// part of an inference. Requires: models that take options.batch x
-// options.tokens.
-std::vector<Latency> MeasureLatency(const std::vector<EngineModel*>& models,
-                                    std::int64_t vocabulary,
-                                    const MeasurementOptions& options,
-                                    std::uint64_t seed);
+// One inference of an encoder on a batch of uniform random numbers from `seed`,
+// by the steady clock; the time of handing over input and output is part of it.
+// Requires: a model that takes options.batch x options.tokens.
+TimedRun ClassifyRun(EngineModel& model, const TaskShape& task,
+                     const MeasurementOptions& options, std::uint64_t seed);
+
+// What each of many runs of one decoder took, in milliseconds.
+struct DecodeTimes {
+  std::vector<double> prefill_ms;    // reading the prompt, or the source
+  std::vector<double> per_token_ms;  // of the tokens after the first
+};
+// Reading options.tokens random tokens and writing options.new_tokens behind
+// them, one by one, options.batch side by side. Which tokens are written does
+// not matter to the time, so they are random too. Adds to `times`, which must
+// outlive the run.
+TimedRun DecodeRun(StepModel& model, const TaskShape& task,
+                   const MeasurementOptions& options, std::uint64_t seed,
+                   DecodeTimes& times);
 
 struct Interval {
   double low = 0;

@@ -1,5 +1,6 @@
 #include "eval/simulated_evaluator.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "space/base/rng.h"
@@ -32,20 +33,33 @@ double PrecisionPenalty(Precision precision) {
   return 0;
 }
 
+// What an encoder block adds; cross-attention is left out.
+Cost BlockCost(const StemSpec& stem, BlockSpec block, TaskShape task,
+               std::int64_t batch, std::int64_t tokens) {
+  block.cross.reset();
+  task.topology = Topology::kEncoder;
+  const Cost one = CostOf({stem, {block}}, task, batch, tokens);
+  const Cost two = CostOf({stem, {block, block}}, task, batch, tokens);
+  Cost cost;
+  cost.parameters = two.parameters - one.parameters;
+  cost.multiply_adds = two.multiply_adds - one.multiply_adds;
+  return cost;
+}
+
 double SimulatedAccuracy(const Architecture& architecture,
                          const TaskShape& task) {
   double parameters = 0;
   double penalty = 0;
-  for (const BlockSpec& block : architecture.blocks) {
-    const Architecture alone{architecture.stem, {block}};
-    const Architecture none{architecture.stem, {}};
-    parameters += static_cast<double>(CostOf(alone, task, 1, 1).parameters -
-                                      CostOf(none, task, 1, 1).parameters);
-    const double local = block.attention.index() == 1 ? 0.003 : 0;
+  const std::vector<BlockSpec> blocks = AllBlocks(architecture);
+  for (const BlockSpec& block : blocks) {
+    parameters +=
+        static_cast<double>(BlockCost(architecture.stem, block, task, 1, 1)
+                                .parameters);
+    const double local = block.attention.index() == 0 ? 0 : 0.003;
     const double many_heads =
         0.002 * std::log2(static_cast<double>(Heads(block.attention)));
     penalty += (PrecisionPenalty(block.precision) + local - many_heads) /
-               static_cast<double>(architecture.blocks.size());
+               static_cast<double>(blocks.size());
   }
   const double width = static_cast<double>(architecture.stem.d_model);
   Rng scatter(0, 0, "simulated " + ArchitectureHash(architecture));
@@ -97,17 +111,19 @@ class SimulatedEvaluator : public Evaluator {
 double SimulatedLatencyMs(const Architecture& architecture,
                           const TaskShape& task, std::int64_t batch,
                           std::int64_t tokens) {
-  const Architecture none{architecture.stem, {}};
-  const Cost stem = CostOf(none, task, batch, tokens);
-  double milliseconds =
-      0.05 + static_cast<double>(stem.multiply_adds) / Rate(Precision::kF32);
-  for (const BlockSpec& block : architecture.blocks) {
-    const Cost with = CostOf({architecture.stem, {block}}, task, batch, tokens);
-    milliseconds +=
-        0.03 + static_cast<double>(with.multiply_adds - stem.multiply_adds) /
-                   Rate(block.precision);
+  double in_blocks = 0;
+  double milliseconds = 0.05;
+  for (const BlockSpec& block : AllBlocks(architecture)) {
+    const auto multiply_adds = static_cast<double>(
+        BlockCost(architecture.stem, block, task, batch, tokens)
+            .multiply_adds);
+    in_blocks += multiply_adds;
+    milliseconds += 0.03 + multiply_adds / Rate(block.precision);
   }
-  return milliseconds;
+  const Cost all = CostOf(architecture, task, batch, tokens);
+  return milliseconds +
+         std::max(static_cast<double>(all.multiply_adds) - in_blocks, 0.0) /
+             Rate(Precision::kF32);
 }
 
 std::unique_ptr<Evaluator> MakeSimulatedEvaluator(

@@ -8,6 +8,7 @@
 #include "space/base/file.h"
 #include "space/base/hash.h"
 #include "train/distill/embedding_transfer.h"
+#include "train/forward.h"
 #include "train/weights.h"
 
 namespace hone {
@@ -18,14 +19,20 @@ constexpr char kTeacherFile[] = "teacher.safetensors";
 constexpr char kLogitsFile[] = "logits.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
-constexpr char kModelFile[] = "model.onnx";
 constexpr std::int64_t kInferenceBatch = 64;
 
 Json TaskToJson(const TaskShape& task) {
-  return {{"vocabulary", task.vocabulary},
+  return {{"topology", static_cast<int>(task.topology)},
+          {"vocabulary", task.vocabulary},
+          {"features", task.features},
           {"classes", task.classes},
           {"max_tokens", task.max_tokens},
+          {"max_target_tokens", task.max_target_tokens},
           {"w4_block", task.w4_block}};
+}
+
+bool IsClassification(const TaskShape& task) {
+  return task.topology == Topology::kEncoder;
 }
 
 std::string Bytes(NamedTensors tensors) {
@@ -40,7 +47,7 @@ Stages::Stages(const TrainedEvaluatorOptions& options, const PreparedData& data)
 TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
   TrainingPermit permit(options_.lock_folder);
   TrainingJob job;
-  job.architecture = TeacherArchitecture(options_.teacher);
+  job.architecture = TeacherArchitecture(options_.teacher, options_.task.topology);
   job.task = options_.task;
   job.data = &data_.train;
   job.seed = StreamSeed(options_.study_seed, 0, "teacher");
@@ -49,7 +56,7 @@ TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
     permit.Yield();
     on_progress(static_cast<double>(step) / static_cast<double>(steps));
   };
-  auto trained = TrainClassifier(job, options_.teacher_training);
+  auto trained = TrainNetwork(job, options_.teacher_training);
   if (const auto* failure = std::get_if<Failure>(&trained)) {
     throw Error(ErrorCode::kUsage,
                 "the teacher " + failure->code + ": " + failure->reason +
@@ -59,7 +66,7 @@ TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
 }
 
 StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
-  const Architecture architecture = TeacherArchitecture(options_.teacher);
+  const Architecture architecture = TeacherArchitecture(options_.teacher, options_.task.topology);
   Json inputs = {{"architecture", ToJson(architecture)},
                  {"task", TaskToJson(options_.task)},
                  {"data", data_.content_hash},
@@ -79,32 +86,42 @@ StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
     weights = ReadSafeTensors(checkpoint).tensors;
     CheckWeights(weights, architecture, options_.task, checkpoint);
   }
-  NamedTensors logits;
-  logits["logits"] = ComputeLogits(architecture, options_.task, weights,
-                                   data_.train, kInferenceBatch);
-  return store_.Put("teacher", inputs,
-                    {{kTeacherFile, Bytes(std::move(weights))},
-                     {kLogitsFile, Bytes(std::move(logits))}});
+  std::map<std::string, std::string> files;
+  if (IsClassification(options_.task)) {
+    files[kLogitsFile] =
+        Bytes({{"logits", ComputeLogits(architecture, options_.task, weights,
+                                        data_.train, kInferenceBatch)}});
+  }
+  files[kTeacherFile] = Bytes(std::move(weights));
+  return store_.Put("teacher", inputs, files);
 }
 
 Teacher Stages::LoadTeacher(const StageResult& files) const {
-  return {TeacherArchitecture(options_.teacher), options_.task,
-          ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
-          ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits")};
+  Teacher teacher{
+      TeacherArchitecture(options_.teacher, options_.task.topology),
+      options_.task,
+      ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
+      {DType::kF32, {0}, {}}};
+  if (IsClassification(options_.task)) {
+    teacher.logits_NC =
+        ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits");
+  }
+  return teacher;
 }
 
 std::variant<StageResult, Failure> Stages::Student(
     const Architecture& architecture, std::uint64_t seed,
-    const Teacher& teacher, const StageResult& teacher_files,
+    const std::optional<Teacher>& teacher, const StageResult& teacher_files,
     const OnProgress& on_progress) const {
-  const Json inputs = {{"architecture", ToJson(architecture)},
-                       {"task", TaskToJson(options_.task)},
-                       {"data", data_.content_hash},
-                       {"teacher", teacher_files.Get(kTeacherFile).sha256},
-                       {"training", FieldsToJson(options_.training)},
-                       {"distillation", FieldsToJson(options_.distillation)},
-                       {"seed", seed},
-                       {"libtorch", TorchVersion()}};
+  const Json inputs = {
+      {"architecture", ToJson(architecture)},
+      {"task", TaskToJson(options_.task)},
+      {"data", data_.content_hash},
+      {"teacher", teacher ? teacher_files.Get(kTeacherFile).sha256 : ""},
+      {"training", FieldsToJson(options_.training)},
+      {"distillation", FieldsToJson(options_.distillation)},
+      {"seed", seed},
+      {"libtorch", TorchVersion()}};
   if (auto found = store_.Find("student", inputs)) return *found;
   TrainingPermit permit(options_.lock_folder);
   TrainingJob job;
@@ -112,18 +129,21 @@ std::variant<StageResult, Failure> Stages::Student(
   job.task = options_.task;
   job.data = &data_.train;
   job.seed = seed;
-  job.teacher = &teacher;
   job.distillation = options_.distillation;
-  if (options_.distillation.embedding_from_teacher) {
-    job.initial[kEmbeddingWeight] = ProjectEmbedding(
-        teacher.weights.at(kEmbeddingWeight), architecture.stem.d_model);
+  if (teacher) {
+    job.teacher = &*teacher;
+    if (options_.distillation.embedding_from_teacher &&
+        options_.task.features == 0) {
+      job.initial[kEmbeddingWeight] = ProjectEmbedding(
+          teacher->weights.at(kEmbeddingWeight), architecture.stem.d_model);
+    }
   }
   job.cancelled = options_.cancelled;
   job.on_step = [&](std::int64_t step, std::int64_t steps) {
     permit.Yield();
     on_progress(static_cast<double>(step) / static_cast<double>(steps));
   };
-  auto trained = TrainClassifier(job, options_.training);
+  auto trained = TrainNetwork(job, options_.training);
   if (const auto* failure = std::get_if<Failure>(&trained)) return *failure;
   return store_.Put(
       "student", inputs,
@@ -142,11 +162,12 @@ StageResult Stages::Quantized(const Architecture& architecture,
   return store_.Put(
       "quantized", inputs,
       {{kQuantizedFile,
-        Bytes(QuantizeClassifier(
+        Bytes(QuantizeNetwork(
             architecture, options_.task,
             ReadSafeTensors(student.PathOf(kStudentFile)).tensors,
-            CalibrationRows(data_.train,
-                            options_.quantization.calibration_examples),
+            SomeRows(data_.train,
+                     static_cast<std::size_t>(
+                         options_.quantization.calibration_examples)),
             options_.quantization))}});
 }
 
@@ -159,14 +180,13 @@ StageResult Stages::Exported(const Architecture& architecture,
   if (auto found = store_.Find("exported", inputs)) return *found;
   return store_.Put(
       "exported", inputs,
-      {{kModelFile,
-        ExportOnnx(architecture, options_.task,
-                   ReadSafeTensors(quantized.PathOf(kQuantizedFile)).tensors,
-                   {{"architecture", CanonicalText(architecture)}})}});
+      ExportOnnx(architecture, options_.task,
+                 ReadSafeTensors(quantized.PathOf(kQuantizedFile)).tensors,
+                 {{"architecture", CanonicalText(architecture)}}));
 }
 
 StageResult Stages::Reference() const {
-  const Architecture architecture = TeacherArchitecture(TeacherOptions{});
+  const Architecture architecture = TeacherArchitecture(TeacherOptions{}, options_.task.topology);
   const Json inputs = {{"reference", ToJson(architecture)},
                        {"task", TaskToJson(options_.task)},
                        {"libtorch", TorchVersion()},
@@ -174,10 +194,10 @@ StageResult Stages::Reference() const {
   if (auto found = store_.Find("reference", inputs)) return *found;
   return store_.Put(
       "reference", inputs,
-      {{kModelFile, ExportOnnx(architecture, options_.task,
-                               InitialWeights(architecture, options_.task,
-                                              StreamSeed(0, 0, "reference")),
-                               {})}});
+      ExportOnnx(architecture, options_.task,
+                 InitialWeights(architecture, options_.task,
+                                StreamSeed(0, 0, "reference")),
+                 {}));
 }
 
 }  // namespace hone

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -17,21 +18,23 @@ class Stages {
   // `fraction` of the stage that is done, now and then.
   using OnProgress = std::function<void(double fraction)>;
 
-  // teacher.safetensors and logits.safetensors on the training split.
+  // teacher.safetensors, and of a classification logits.safetensors on the
+  // training split.
   // Throws Error{kUsage} when the teacher diverges or the checkpoint does not
   // fit its architecture.
   StageResult TeacherFiles(const OnProgress& on_progress) const;
   Teacher LoadTeacher(const StageResult& files) const;
 
-  // student.safetensors in f32. `architecture` without precision.
+  // student.safetensors in f32. `architecture` without precision. `teacher`
+  // and its files: none where nothing is learned from one.
   std::variant<StageResult, Failure> Student(
       const Architecture& architecture, std::uint64_t seed,
-      const Teacher& teacher, const StageResult& teacher_files,
+      const std::optional<Teacher>& teacher, const StageResult& teacher_files,
       const OnProgress& on_progress) const;
   // quantized.safetensors.
   StageResult Quantized(const Architecture& architecture,
                         const StageResult& student) const;
-  // model.onnx.
+  // model.onnx, and encoder.onnx of an encoder-decoder.
   StageResult Exported(const Architecture& architecture,
                        const StageResult& quantized) const;
   // The f32 model with initial weights whose latency is the unit of

@@ -10,24 +10,30 @@
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
+#include "eval/bleu.h"
+#include "eval/eager_step_model.h"
+#include "eval/export/onnx_export.h"
+#include "eval/exported_network.h"
 #include "eval/machine_lock.h"
 #include "eval/quality.h"
 #include "eval/simulated_evaluator.h"
 #include "eval/stages.h"
 #include "space/base/error.h"
+#include "train/forward.h"
 
 namespace hone {
 namespace {
 
 constexpr std::int64_t kInferenceBatch = 64;
 constexpr std::size_t kParityRows = 512;
+constexpr std::int64_t kParityNumbers = 4'000'000;
 
 // A candidate on its way through the chain.
 struct InFlight {
   const Candidate* candidate = nullptr;
   std::optional<Failure> failure;
   Measurement measurement;
-  std::filesystem::path model;
+  std::filesystem::path folder;  // of the exported files
 };
 
 // What makes two candidates share one trained student.
@@ -59,16 +65,16 @@ class BatchProgress {
   std::vector<double> done_;
 };
 
-// Evenly spaced rows, at most `count`.
-TaskData Rows(const TaskData& data, std::size_t count) {
-  TaskData rows;
-  const std::size_t n = std::min(count, data.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t row = i * data.size() / n;
-    rows.tokens.push_back(data.tokens[row]);
-    rows.labels.push_back(data.labels[row]);
+// Rows whose logits, all together, stay below a hundred megabytes.
+TaskData ParitySample(const TaskData& data, const TaskShape& task) {
+  std::int64_t numbers = task.classes;
+  if (task.topology == Topology::kDecoder) {
+    numbers = data.window * task.vocabulary;
+  } else if (task.topology == Topology::kEncoderDecoder) {
+    numbers = task.max_target_tokens * task.vocabulary;
   }
-  return rows;
+  const std::int64_t most = std::max<std::int64_t>(kParityNumbers / numbers, 4);
+  return SomeRows(data, std::min(kParityRows, static_cast<std::size_t>(most)));
 }
 
 // Root mean square of the difference over that of the reference's deviation
@@ -89,13 +95,10 @@ double RelativeError(std::span<const float> actual,
 }
 
 bool Has4BitBlocks(const Architecture& architecture) {
-  return std::any_of(
-      architecture.blocks.begin(), architecture.blocks.end(),
-      [](const BlockSpec& block) { return block.precision == Precision::kW4; });
-}
-
-std::span<const float> Floats(const TensorData& tensor) {
-  return {tensor.data<float>(), static_cast<std::size_t>(tensor.elements())};
+  const std::vector<BlockSpec> blocks = AllBlocks(architecture);
+  return std::any_of(blocks.begin(), blocks.end(), [](const BlockSpec& block) {
+    return block.precision == Precision::kW4;
+  });
 }
 
 }  // namespace
@@ -142,7 +145,7 @@ class TrainedEvaluator::Impl {
   }
 
   void EnsureTeacher() {
-    if (teacher_) return;
+    if (teacher_ || !options_.distillation.UsesTeacher()) return;
     BatchProgress progress(options_.progress, "teacher", 1);
     progress.Set(0, 0);
     teacher_files_ = stages_.TeacherFiles(
@@ -182,7 +185,7 @@ class TrainedEvaluator::Impl {
       const Candidate& candidate = *work[i].second;
       made[i] =
           stages_.Student(WithoutPrecision(candidate.architecture),
-                          candidate.seed, *teacher_, teacher_files_, report);
+                          candidate.seed, teacher_, teacher_files_, report);
     });
     std::map<std::string, Student> students;
     for (std::size_t i = 0; i < work.size(); ++i) {
@@ -200,7 +203,7 @@ class TrainedEvaluator::Impl {
     const auto& trained = std::get<StageResult>(student);
     const StageResult quantized = stages_.Quantized(architecture, trained);
     const StageResult exported = stages_.Exported(architecture, quantized);
-    flight.model = exported.PathOf("model.onnx");
+    flight.folder = exported.PathOf(kModelFile).parent_path();
     auto& artifacts = flight.measurement.artifacts;
     for (const StageResult* stage :
          {&std::as_const(teacher_files_), &trained, &quantized, &exported}) {
@@ -211,9 +214,7 @@ class TrainedEvaluator::Impl {
     const NamedTensors weights =
         ReadSafeTensors(quantized.PathOf("quantized.safetensors")).tensors;
     if (engine_ == nullptr) {
-      const TensorData logits_NC = ComputeQuantizedLogits(
-          architecture, options_.task, weights, data_.dev, kInferenceBatch);
-      AddQuality(Floats(logits_NC), flight.measurement);
+      ScoreEager(flight, weights);
     } else {
       ScoreExported(flight, weights);
     }
@@ -231,27 +232,73 @@ class TrainedEvaluator::Impl {
     metrics["parameters"] = count(cost.parameters, "1");
     metrics["multiply_adds"] = count(cost.multiply_adds, "1");
     metrics["weight_bytes"] = count(cost.weight_bytes, "B");
-    metrics["file_bytes"] = count(exported.Get("model.onnx").bytes, "B");
+    if (options_.task.topology != Topology::kEncoder) {
+      metrics["cache_bytes"] = count(cost.cache_bytes, "B");
+    }
+    std::int64_t file_bytes = 0;
+    for (const Artifact& file : exported.artifacts) file_bytes += file.bytes;
+    metrics["file_bytes"] = count(file_bytes, "B");
   }
 
-  void AddQuality(std::span<const float> logits_NC,
-                  Measurement& measurement) const {
-    const ClassificationQuality quality =
-        QualityOf({logits_NC.begin(), logits_NC.end()}, data_.dev.labels,
-                  options_.task.classes);
-    measurement.metrics["accuracy"] = {quality.accuracy, "1", {}, {}};
-    measurement.metrics["macro_f1"] = {quality.macro_f1, "1", {}, {}};
+  QualityMeter NewMeter() const {
+    const TaskShape& task = options_.task;
+    return {task.topology, task.topology == Topology::kEncoder
+                               ? task.classes
+                               : task.vocabulary};
+  }
+
+  std::vector<std::int64_t> LabelsOf(const Batch& batch) const {
+    return GatherLabels(data_.dev, batch, BeginToken(options_.task),
+                        EndToken(options_.task));
+  }
+
+  void AddQuality(const QualityMeter& meter, Measurement& measurement) const {
+    measurement.metrics.merge(meter.Metrics(PredictedCharacters(data_.dev)));
+  }
+
+  // BLEU of translations of the dev split, or of a part of it.
+  void AddBleu(StepModel& model, Measurement& measurement) const {
+    const MeasurementOptions& how = options_.measurement;
+    const TaskData pairs =
+        SomeRows(data_.dev, static_cast<std::size_t>(how.translations));
+    BleuOptions bleu;
+    bleu.tokenizer = how.bleu_tokenizer;
+    const BleuScore score = CorpusBleu(
+        Translate(model, pairs.tokens, options_.task, *data_.vocabulary,
+                  {how.beam, how.length_penalty, kInferenceBatch}),
+        pairs.references, bleu);
+    measurement.metrics["bleu"] = {score.score, "1", {}, {}};
+  }
+
+  // Quality without an engine.
+  void ScoreEager(InFlight& flight, const NamedTensors& weights) const {
+    const Architecture& architecture = flight.candidate->architecture;
+    QualityMeter meter = NewMeter();
+    ForEachLogits(architecture, options_.task, weights, data_.dev,
+                  kInferenceBatch,
+                  [&](const Batch& batch, std::span<const float> logits) {
+                    meter.Add(logits, LabelsOf(batch));
+                  });
+    AddQuality(meter, flight.measurement);
+    if (options_.task.topology == Topology::kEncoderDecoder) {
+      AddBleu(*MakeEagerStepModel(architecture, options_.task, weights),
+              flight.measurement);
+    }
   }
 
   // Quality and parity of the exported file in the engine.
   void ScoreExported(InFlight& flight, const NamedTensors& weights) const {
     try {
-      const auto model = engine_->Load(
-          flight.model, {.threads = options_.measurement.threads});
-      AddQuality(
-          RunModel(*model, data_.dev, kInferenceBatch, options_.task.classes),
-          flight.measurement);
-      const double error = ParityError(flight, weights, *model);
+      ExportedNetwork network(*engine_, flight.folder, options_.task,
+                              {.threads = options_.measurement.threads});
+      QualityMeter meter = NewMeter();
+      network.ForEachLogits(
+          data_.dev, kInferenceBatch,
+          [&](const Batch& batch, std::span<const float> logits) {
+            meter.Add(logits, LabelsOf(batch));
+          });
+      AddQuality(meter, flight.measurement);
+      const double error = ParityError(flight, weights, network);
       flight.measurement.metrics["parity_error"] = {error, "1", {}, {}};
       if (!(error <= options_.measurement.parity_tolerance)) {
         flight.failure =
@@ -260,6 +307,10 @@ class TrainedEvaluator::Impl {
                         std::to_string(error) + " of their spread; at most " +
                         std::to_string(options_.measurement.parity_tolerance) +
                         " is allowed"};
+        return;
+      }
+      if (options_.task.topology == Topology::kEncoderDecoder) {
+        AddBleu(network.decoder(), flight.measurement);
       }
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUsage) throw;
@@ -271,20 +322,20 @@ class TrainedEvaluator::Impl {
   // weights. The engine may quantize the activations of 4-bit layers on its
   // own; the file itself is compared without that.
   double ParityError(const InFlight& flight, const NamedTensors& weights,
-                     EngineModel& model) const {
+                     ExportedNetwork& network) const {
     const Architecture& architecture = flight.candidate->architecture;
-    std::unique_ptr<EngineModel> exact;
+    const TaskData rows = ParitySample(data_.dev, options_.task);
+    std::optional<ExportedNetwork> exact;
     if (Has4BitBlocks(architecture)) {
-      exact = engine_->Load(
-          flight.model,
-          {.threads = options_.measurement.threads, .activation_group = 0});
+      exact.emplace(*engine_, flight.folder, options_.task,
+                    EngineOptions{.threads = options_.measurement.threads,
+                                  .activation_group = 0});
     }
-    const TaskData rows = Rows(data_.dev, kParityRows);
-    const TensorData reference_NC = ComputeQuantizedLogits(
+    const std::vector<float> reference = ComputeFlatLogits(
         architecture, options_.task, weights, rows, kInferenceBatch);
-    return RelativeError(RunModel(exact ? *exact : model, rows, kInferenceBatch,
-                                  options_.task.classes),
-                         Floats(reference_NC));
+    return RelativeError(
+        (exact ? *exact : network).FlatLogits(rows, kInferenceBatch),
+        reference);
   }
 
   void MeasureLatencies(std::vector<InFlight>& flights) {
@@ -309,35 +360,69 @@ class TrainedEvaluator::Impl {
     CheckCancelled();
     BatchProgress progress(options_.progress, "measuring", 1);
     progress.Set(0, 0);
-    TimeInTurn(alive);
+    TimeAll(alive);
     progress.Set(0, 1);
   }
 
-  void TimeInTurn(const std::vector<InFlight*>& alive) {
-    const MeasurementOptions& measurement = options_.measurement;
-    const EngineOptions fixed{.threads = measurement.threads,
-                              .batch = measurement.batch,
-                              .tokens = measurement.tokens};
+  // One way to time an exported network: a classifier's answer, or what a
+  // decoder writes.
+  struct Timed {
+    std::unique_ptr<ExportedNetwork> network;
+    std::unique_ptr<DecodeTimes> times = std::make_unique<DecodeTimes>();
+    TimedRun run;
+  };
+
+  Timed LoadTimed(const std::filesystem::path& folder) {
+    const MeasurementOptions& how = options_.measurement;
+    const std::uint64_t seed = StreamSeed(options_.study_seed, 0, "latency");
+    Timed timed;
+    timed.network = std::make_unique<ExportedNetwork>(
+        *engine_, folder, options_.task,
+        EngineOptions{.threads = how.threads,
+                      .batch = how.batch,
+                      .tokens = how.tokens});
+    timed.run =
+        options_.task.topology == Topology::kEncoder
+            ? ClassifyRun(timed.network->model(), options_.task, how, seed)
+            : DecodeRun(timed.network->decoder(), options_.task, how, seed,
+                        *timed.times);
+    return timed;
+  }
+
+  void TimeAll(const std::vector<InFlight*>& alive) {
     const MeasuringPermit permit(options_.lock_folder);
-    std::vector<std::unique_ptr<EngineModel>> loaded;
-    std::vector<EngineModel*> models;
-    loaded.push_back(
-        engine_->Load(stages_.Reference().PathOf("model.onnx"), fixed));
+    std::vector<Timed> timed;
+    timed.push_back(
+        LoadTimed(stages_.Reference().PathOf(kModelFile).parent_path()));
     for (const InFlight* flight : alive) {
-      loaded.push_back(engine_->Load(flight->model, fixed));
+      timed.push_back(LoadTimed(flight->folder));
     }
-    for (const auto& model : loaded) models.push_back(model.get());
+    std::vector<TimedRun> runs;
+    for (const Timed& one : timed) runs.push_back(one.run);
     const std::vector<Latency> latencies =
-        MeasureLatency(models, options_.task.vocabulary, measurement,
-                       StreamSeed(options_.study_seed, 0, "latency"));
+        TimeInTurn(runs, options_.measurement,
+                   StreamSeed(options_.study_seed, 0, "latency"));
     for (std::size_t i = 0; i < alive.size(); ++i) {
-      AddLatency(latencies[i + 1], latencies[0], *loaded[i + 1],
-                 alive[i]->measurement);
+      Measurement& measurement = alive[i]->measurement;
+      AddLatency(latencies[i + 1], latencies[0], *timed[i + 1].network,
+                 measurement);
+      AddDecodeTimes(*timed[i + 1].times, measurement);
     }
   }
 
+  void AddDecodeTimes(const DecodeTimes& times,
+                      Measurement& measurement) const {
+    if (times.prefill_ms.empty()) return;
+    auto& metrics = measurement.metrics;
+    metrics["generate_ms"] = metrics.at("latency_ms");
+    metrics["prefill_ms"] = {Median(times.prefill_ms), "ms", {}, {}};
+    if (times.per_token_ms.empty()) return;
+    metrics["ms_per_token"] = {Median(times.per_token_ms), "ms", {}, {}};
+  }
+
   void AddLatency(const Latency& latency, const Latency& reference,
-                  const EngineModel& model, Measurement& measurement) const {
+                  const ExportedNetwork& network,
+                  Measurement& measurement) const {
     auto& metrics = measurement.metrics;
     metrics["latency_ms"] = {latency.median_ms, "ms", latency.low_ms,
                              latency.high_ms};
@@ -345,9 +430,9 @@ class TrainedEvaluator::Impl {
     metrics["latency_ratio"] = {
         latency.median_ms / reference.median_ms, "1", {}, {}};
     metrics["peak_memory_bytes"] = {
-        static_cast<double>(model.MemoryBytes()), "B", {}, {}};
+        static_cast<double>(network.MemoryBytes()), "B", {}, {}};
     measurement.latency_rounds_ms = latency.rounds_ms;
-    measurement.kernels = model.Kernels();
+    measurement.kernels = network.Kernels();
     measurement.environment = engine_->Describe();
     measurement.environment["threads"] =
         std::to_string(options_.measurement.threads);

@@ -10,7 +10,7 @@
 #include "eval/evaluator.h"
 #include "eval/latency.h"
 #include "train/compress/quantize.h"
-#include "train/data/prepared_data.h"
+#include "train/data/task.h"
 #include "train/distill/distillation.h"
 #include "train/distill/teacher_options.h"
 #include "train/trainer.h"

@@ -3,6 +3,7 @@
 // A comma inside a value or a text is no separator.
 #define CXXOPTS_VECTOR_DELIMITER '\0'
 #include <charconv>
+#include <sstream>
 
 #include <cxxopts.hpp>
 
@@ -93,6 +94,23 @@ std::int64_t Arguments::Integer(const std::string& name, std::int64_t fallback,
                                 std::int64_t low, std::int64_t high) const {
   return Has(name) ? ParseInteger(Text(name, ""), "--" + name, low, high)
                    : fallback;
+}
+
+double Arguments::Real(const std::string& name, double fallback, double low,
+                       double high) const {
+  if (!Has(name)) return fallback;
+  const std::string text = Text(name, "");
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec == std::errc() && parsed.ptr == end && value >= low &&
+      value <= high) {
+    return value;
+  }
+  std::ostringstream what;
+  what << "--" << name << ": '" << text << "' is no number from " << low
+       << " to " << high;
+  throw Error(ErrorCode::kUsage, what.str());
 }
 
 std::vector<std::string> Arguments::All(const std::string& name) const {

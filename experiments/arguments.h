@@ -37,6 +37,9 @@ class Arguments {
   // Throws Error{kUsage} unless the value is an integer in low..high.
   std::int64_t Integer(const std::string& name, std::int64_t fallback,
                        std::int64_t low, std::int64_t high) const;
+  // The same for a real number.
+  double Real(const std::string& name, double fallback, double low,
+              double high) const;
   std::vector<std::string> All(const std::string& name) const;
   // The same check for a positional, named `what` in messages.
   std::int64_t PositionalInteger(std::size_t index,

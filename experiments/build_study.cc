@@ -7,6 +7,7 @@
 #include "search/nsga2.h"
 #include "search/random_search.h"
 #include "space/base/error.h"
+#include "train/log_mel.h"
 
 namespace hone {
 namespace {
@@ -14,11 +15,39 @@ namespace {
 // Classes of a task whose data nobody reads.
 constexpr std::int64_t kNominalClasses = 45;
 
+// The shape of a task whose data nobody reads.
+TaskShape NominalShape(const TaskOptions& task) {
+  TaskShape shape;
+  shape.topology = TopologyOf(task);
+  shape.vocabulary = task.vocabulary_size;
+  shape.classes = kNominalClasses;
+  shape.max_tokens = task.max_tokens;
+  shape.max_target_tokens = task.max_target_tokens;
+  if (task.kind == "image-classification") {
+    shape.vocabulary = 0;
+    shape.features = task.patch * task.patch;
+    shape.max_tokens = (task.image_height / task.patch) *
+                       (task.image_width / task.patch);
+  } else if (task.kind == "audio-classification") {
+    shape.vocabulary = 0;
+    shape.features = task.mel_bands;
+  }
+  return shape;
+}
+
+bool HasFixedLength(const TaskOptions& task) {
+  return task.kind == "image-classification" ||
+         task.kind == "audio-classification" ||
+         (task.kind == "sequence-classification" && task.train.empty());
+}
+
 bool TrainsNothing(const SearchSpec& spec) {
   return ParseFidelity(spec.search.fidelity) == Fidelity::kCost;
 }
 
 }  // namespace
+
+TaskTools Tools() { return {.spectrogram = LogMel}; }
 
 std::unique_ptr<Engine> MakeEngine(const std::string& name) {
   if (name == "openvino") return MakeOpenVinoEngine();
@@ -43,12 +72,15 @@ Workbench::Workbench(const SearchSpec& spec,
       progress_(std::move(progress)),
       cancelled_(cancelled) {
   if (TrainsNothing(spec)) {
-    task_ = {spec.task.vocabulary_size, kNominalClasses, spec.task.max_tokens,
-             spec.quantization.w4_block};
+    task_ = NominalShape(spec.task);
   } else {
-    data_ = PrepareData(spec.task);
-    task_ = ShapeOf(*data_, spec.task, spec.quantization.w4_block);
+    InitializeTorch();
+    data_ = PrepareData(spec.task, Tools());
+    task_ = data_->shape;
+    // An image has as many patches as it has, and a row of pixels likewise.
+    if (HasFixedLength(spec.task)) spec_.measurement.tokens = task_.max_tokens;
   }
+  task_.w4_block = spec.quantization.w4_block;
   space_ = std::make_unique<SearchSpace>(spec.space, task_);
 }
 
@@ -80,7 +112,6 @@ Evaluator& Workbench::evaluator() {
     evaluator_ = MakeSimulatedEvaluator(task_, spec_.measurement);
     return *evaluator_;
   }
-  InitializeTorch();
   engine_ = MakeEngine(spec_.measurement.engine);
   TrainedEvaluatorOptions options;
   options.study_seed = static_cast<std::uint64_t>(spec_.study.seed);

@@ -12,7 +12,7 @@
 #include "experiments/search_spec.h"
 #include "search/search_algorithm.h"
 #include "space/search_space.h"
-#include "train/data/prepared_data.h"
+#include "train/data/task.h"
 
 namespace hone {
 
@@ -30,6 +30,8 @@ class Workbench {
 
   const SearchSpace& space() const { return *space_; }
   const TaskShape& task() const { return task_; }
+  // As in the spec, but images and sounds are measured at their own length.
+  const MeasurementOptions& measurement() const { return spec_.measurement; }
   std::unique_ptr<SearchAlgorithm> MakeAlgorithm() const;
   // Made on the first call; trains the teacher on the first Evaluate.
   Evaluator& evaluator();
@@ -49,6 +51,9 @@ class Workbench {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Evaluator> evaluator_;
 };
+
+// What tasks need from LibTorch.
+TaskTools Tools();
 
 // The engine that runs exported files, by the spec's name; null for
 // `simulated`.

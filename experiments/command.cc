@@ -19,7 +19,8 @@ std::vector<Group> Groups() {
       {"Search", {SearchCommand(), PlanCommand(), TrainCommand()}},
       {"Look at a study", {TrialsCommand(), ParetoCommand(), ShowCommand()}},
       {"Use what was found",
-       {ExportCommand(), EvalCommand(), ClassifyCommand(), BenchCommand()}},
+       {ExportCommand(), EvalCommand(), ClassifyCommand(), GenerateCommand(),
+        TranslateCommand(), BenchCommand()}},
       {"Check", {RerunCommand(), DigestCommand(), DoctorCommand()}}};
 }
 

@@ -10,7 +10,7 @@ namespace hone {
 namespace {
 
 constexpr std::uintmax_t kMaxCardBytes = std::uintmax_t{16} << 20;
-constexpr int kCardVersion = 1;
+constexpr int kCardVersion = 2;
 
 template <typename Options>
 void FieldsFromJson(const Json& json, Options& options) {
@@ -52,8 +52,10 @@ Json ToJson(const ModelCard& card) {
           {"task", FieldsToJson(card.task)},
           {"shape",
            {{"vocabulary", card.shape.vocabulary},
+            {"features", card.shape.features},
             {"classes", card.shape.classes},
             {"max_tokens", card.shape.max_tokens},
+            {"max_target_tokens", card.shape.max_target_tokens},
             {"w4_block", card.shape.w4_block}}},
           {"measurement", FieldsToJson(card.measurement)},
           {"classes", card.classes},
@@ -67,7 +69,7 @@ ModelCard ModelCardFromJson(const Json& json, const std::string& where) {
     if (json.at("card_version") != kCardVersion) {
       throw Error(ErrorCode::kIntegrity, where + ": card_version is " +
                                              json.at("card_version").dump() +
-                                             "; this program reads version 1");
+                                             "; this program reads version 2");
     }
     json.at("study").get_to(card.study);
     json.at("trial").get_to(card.trial);
@@ -78,6 +80,9 @@ ModelCard ModelCardFromJson(const Json& json, const std::string& where) {
     FieldsFromJson(json.at("measurement"), card.measurement);
     const Json& shape = json.at("shape");
     shape.at("vocabulary").get_to(card.shape.vocabulary);
+    card.shape.topology = TopologyOf(card.architecture);
+    shape.at("features").get_to(card.shape.features);
+    shape.at("max_target_tokens").get_to(card.shape.max_target_tokens);
     shape.at("classes").get_to(card.shape.classes);
     shape.at("max_tokens").get_to(card.shape.max_tokens);
     shape.at("w4_block").get_to(card.shape.w4_block);
@@ -100,10 +105,13 @@ ModelCard ReadModelFolder(const std::filesystem::path& folder) {
   const std::string where = path.string();
   ModelCard card =
       ModelCardFromJson(ParseJson(ReadFile(path, kMaxCardBytes), where), where);
-  for (const char* name : {kModelFile, kVocabularyFile}) {
-    const auto stated = card.sha256.find(name);
-    if (stated == card.sha256.end() ||
-        stated->second != Sha256File(folder / name)) {
+  if (!card.sha256.contains(kModelFile)) {
+    throw Error(ErrorCode::kIntegrity, where + ": names no " + kModelFile);
+  }
+  for (const auto& [name, hash] : card.sha256) {
+    const bool known =
+        name == kModelFile || name == kEncoderFile || name == kVocabularyFile;
+    if (!known || hash != Sha256File(folder / name)) {
       throw Error(
           ErrorCode::kIntegrity,
           (folder / name).string() +

@@ -5,20 +5,20 @@
 #include <string>
 #include <vector>
 
+#include "eval/export/onnx_export.h"
 #include "eval/latency.h"
 #include "eval/measurement.h"
 #include "space/architecture.h"
 #include "space/cost.h"
-#include "train/data/dataset.h"
+#include "train/data/task_options.h"
 
 namespace hone {
 
-inline constexpr char kModelFile[] = "model.onnx";
 inline constexpr char kVocabularyFile[] = "vocabulary";
 inline constexpr char kCardFile[] = "card.json";
 
-// What an exported folder says about its model: card.json beside model.onnx and
-// the vocabulary.
+// What an exported folder says about its model: card.json beside model.onnx,
+// the encoder.onnx of an encoder-decoder, and the vocabulary of a text task.
 struct ModelCard {
   std::string study;
   std::int64_t trial = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "space/base/error.h"
 #include "space/base/file.h"
 
 namespace hone {
@@ -11,10 +12,30 @@ ModelSession OpenModelFolder(const std::filesystem::path& folder,
                              const EngineOptions& options) {
   ModelSession session;
   session.card = ReadModelFolder(folder);
-  session.vocabulary = ParseVocabulary(ReadFile(folder / kVocabularyFile));
+  if (session.card.sha256.contains(kVocabularyFile)) {
+    session.vocabulary = ParseVocabulary(ReadFile(folder / kVocabularyFile));
+  }
   session.engine = MakeOpenVinoEngine();
-  session.model = session.engine->Load(folder / kModelFile, options);
+  session.network = std::make_unique<ExportedNetwork>(
+      *session.engine, folder, session.card.shape, options);
   return session;
+}
+
+void RequireKind(const ModelSession& session, const std::string& command,
+                 const std::vector<std::string>& kinds) {
+  const std::string& kind = session.card.task.kind;
+  if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
+  std::string wanted;
+  for (const std::string& one : kinds) {
+    wanted += (wanted.empty() ? "" : " or ") + one;
+  }
+  const std::string use = kind == "language-model"        ? "hone generate"
+                          : kind == "translation"         ? "hone translate"
+                          : kind == "text-classification" ? "hone classify"
+                                                          : "hone eval";
+  throw Error(ErrorCode::kUsage, command + " is for models of " + wanted +
+                                     ", and this one is of " + kind +
+                                     "; use " + use);
 }
 
 std::vector<double> Probabilities(const std::vector<float>& logits_C) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/engine/engine.h"
+#include "eval/exported_network.h"
 #include "experiments/model_card.h"
 #include "train/data/vocabulary.h"
 
@@ -14,14 +14,19 @@ namespace hone {
 // An exported folder, checked and ready for use.
 struct ModelSession {
   ModelCard card;
-  std::unique_ptr<Vocabulary> vocabulary;
+  std::unique_ptr<Vocabulary> vocabulary;  // null for images and sounds
   std::unique_ptr<Engine> engine;
-  std::unique_ptr<EngineModel> model;
+  std::unique_ptr<ExportedNetwork> network;
 };
 
 // Throws as ReadModelFolder and Engine::Load.
 ModelSession OpenModelFolder(const std::filesystem::path& folder,
                              const EngineOptions& options);
+
+// Throws Error{kUsage} saying what `command` is for and which command serves
+// this model.
+void RequireKind(const ModelSession& session, const std::string& command,
+                 const std::vector<std::string>& kinds);
 
 // Softmax of one row of logits.
 std::vector<double> Probabilities(const std::vector<float>& logits_C);

@@ -10,7 +10,7 @@
 #include "space/base/fields.h"
 #include "space/search_space.h"
 #include "train/compress/quantize.h"
-#include "train/data/dataset.h"
+#include "train/data/task_options.h"
 #include "train/distill/distillation.h"
 #include "train/distill/teacher_options.h"
 #include "train/trainer.h"

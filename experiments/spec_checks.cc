@@ -136,7 +136,9 @@ class SpecChecker {
   // SearchSpace begins its messages with the path of the field.
   void CheckSpace() const {
     try {
-      SearchSpace(spec_.space, TaskShape{});
+      TaskShape shape;
+      shape.topology = TopologyOf(spec_.task);
+      SearchSpace(spec_.space, shape);
     } catch (const Error& error) {
       const std::string message = error.what();
       throw Error(
@@ -146,15 +148,47 @@ class SpecChecker {
   }
 
   void CheckTask() const {
-    if (spec_.task.kind != "text-classification") return;
-    for (const auto& [key, file] : {std::pair{"task.train", spec_.task.train},
-                                    std::pair{"task.dev", spec_.task.dev}}) {
-      if (file.empty()) {
+    const TaskOptions& task = spec_.task;
+    const bool own = !task.train.empty();
+    for (const auto& [key, file] : {std::pair{"task.dev", task.dev},
+                                    std::pair{"task.test", task.test}}) {
+      if (!own && !file.empty()) {
         Refuse(key,
-               "a .tsv, .csv or .jsonl file is needed when task.kind is "
-               "\"text-classification\"");
+               "without task.train the built-in data set is used, which reads "
+               "no files of yours; name task.train too");
       }
     }
+    if (own && task.dev.empty()) {
+      Refuse("task.dev", "missing; task.train is a file of yours, and the "
+                         "search measures quality on another one");
+    }
+    const std::string& kind = task.vocabulary;
+    if (task.kind == "language-model" && kind != "character" &&
+        kind != "sentencepiece") {
+      Refuse("task.vocabulary",
+             "a language model reads characters or subwords; use character or "
+             "sentencepiece");
+    }
+    if (task.kind == "translation" && kind != "character" &&
+        kind != "sentencepiece") {
+      Refuse("task.vocabulary",
+             "a translation is written in subwords or characters; use "
+             "sentencepiece or character");
+    }
+    if (task.kind == "image-classification") CheckPatch();
+  }
+
+  void CheckPatch() const {
+    const TaskOptions& task = spec_.task;
+    if (task.image_height % task.patch == 0 &&
+        task.image_width % task.patch == 0) {
+      return;
+    }
+    Refuse("task.patch", std::to_string(task.patch) +
+                             " does not divide image_height " +
+                             std::to_string(task.image_height) +
+                             " and image_width " +
+                             std::to_string(task.image_width));
   }
 
   void CheckTeacher() const {
@@ -162,15 +196,36 @@ class SpecChecker {
       Refuse("teacher.heads",
              DoesNotDivide(spec_.teacher.heads, spec_.teacher.d_model));
     }
+    Located("teacher.attention", [&] {
+      return TeacherArchitecture(spec_.teacher, TopologyOf(spec_.task));
+    });
+  }
+
+  // The longest sequence must fit the tables of places.
+  void CheckLength(const std::string& path, std::int64_t tokens,
+                   const std::string& limit, std::int64_t most,
+                   const std::string& what) const {
+    if (tokens <= most) return;
+    Refuse(path, std::to_string(tokens) + " is more than " + limit + " " +
+                     std::to_string(most) + ", " + what);
   }
 
   void CheckMeasurement() const {
-    if (spec_.measurement.tokens > spec_.task.max_tokens) {
-      Refuse("measurement.tokens",
-             std::to_string(spec_.measurement.tokens) +
-                 " is more than task.max_tokens " +
-                 std::to_string(spec_.task.max_tokens) +
-                 ", the longest text that a network takes");
+    const TaskOptions& task = spec_.task;
+    const MeasurementOptions& how = spec_.measurement;
+    if (task.kind == "text-classification" || task.kind == "translation") {
+      CheckLength("measurement.tokens", how.tokens, "task.max_tokens",
+                  task.max_tokens, "the longest text that a network takes");
+    }
+    if (task.kind == "translation") {
+      CheckLength("measurement.new_tokens", how.new_tokens,
+                  "task.max_target_tokens", task.max_target_tokens,
+                  "the longest translation that a network writes");
+    }
+    if (task.kind == "language-model") {
+      CheckLength("measurement.tokens", how.tokens + how.new_tokens,
+                  "task.max_tokens", task.max_tokens,
+                  "which prompt and new_tokens share");
     }
     const std::int64_t block = spec_.quantization.w4_block;
     if ((block & (block - 1)) != 0) {

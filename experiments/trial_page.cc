@@ -14,20 +14,51 @@ std::string Section(const std::string& title, const Table& table) {
 
 // The blocks of an architecture, one in a row.
 Table BlockTable(const Architecture& architecture) {
-  Table table{{{"block", true},
+  Table table{{{"block"},
                {"attention"},
                {"heads", true},
-               {"feed_forward", true},
+               {"feed_forward"},
                {"precision"}},
               {}};
-  for (std::size_t i = 0; i < architecture.blocks.size(); ++i) {
-    const BlockSpec& block = architecture.blocks[i];
-    table.AddRow({std::to_string(i), AttentionName(block.attention),
-                  std::to_string(Heads(block.attention)),
-                  std::to_string(block.feed_forward.width),
-                  std::string(Name(block.precision))});
-  }
+  const bool crossed = TopologyOf(architecture) == Topology::kEncoderDecoder;
+  if (crossed) table.columns.push_back({"source"});
+  const auto add = [&](const char* side, const std::vector<BlockSpec>& blocks) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const BlockSpec& block = blocks[i];
+      std::vector<std::string> row = {
+          std::string(side) + "." + std::to_string(i),
+          AttentionName(block.attention),
+          std::to_string(Heads(block.attention)),
+          std::to_string(block.feed_forward.width) + " " +
+              Name(block.feed_forward.activation),
+          Name(block.precision)};
+      if (crossed) {
+        row.push_back(block.cross
+                          ? std::to_string(block.cross->heads) + " heads, " +
+                                std::to_string(block.cross->layers) + " layers"
+                          : "-");
+      }
+      table.AddRow(row);
+    }
+  };
+  add("encoder", architecture.encoder);
+  add("decoder", architecture.decoder);
   return table;
+}
+
+std::string StemLine(const Architecture& architecture) {
+  const StemSpec& stem = architecture.stem;
+  const std::size_t blocks =
+      architecture.encoder.size() + architecture.decoder.size();
+  std::string line = "d_model " + std::to_string(stem.d_model) + ", " +
+                     std::to_string(blocks) +
+                     (blocks == 1 ? " block" : " blocks") + ", " +
+                     Name(stem.positions) + " positions, " + Name(stem.norm) +
+                     " norm " + Name(stem.norm_place);
+  if (!architecture.decoder.empty()) {
+    line += ", " + Name(stem.output) + " output";
+  }
+  return line + "\n";
 }
 
 Table MetricTable(const Measurement& measurement) {
@@ -93,9 +124,7 @@ std::string DominanceText(const Trial& trial, const StudyInfo& study,
 
 std::string OutcomePage(const Trial& trial) {
   std::ostringstream out;
-  out << "d_model " << trial.architecture.stem.d_model << ", "
-      << trial.architecture.blocks.size()
-      << (trial.architecture.blocks.size() == 1 ? " block\n" : " blocks\n")
+  out << StemLine(trial.architecture)
       << ToText(BlockTable(trial.architecture));
   if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
     out << "\nFailed (" << Printable(failure->code)

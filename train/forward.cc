@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
 #include "space/base/error.h"
@@ -56,8 +55,11 @@ void ForEachLogits(const Architecture& architecture, const TaskShape& task,
     EagerOps ops(source);
     for (const Batch& batch : OrderedBatches(data, batch_size)) {
       const NetworkBatch made = MakeNetworkBatch(data, task, batch, at::kCPU);
-      visit(batch,
-            Transformer(ops, architecture, task, made.input, made.target));
+      const at::Tensor logits =
+          Transformer(ops, architecture, task, made.input, made.target)
+              .contiguous();
+      visit(batch, {logits.const_data_ptr<float>(),
+                    static_cast<std::size_t>(logits.numel())});
     }
   });
 }
@@ -66,13 +68,21 @@ TensorData ComputeLogits(const Architecture& architecture,
                          const TaskShape& task, const NamedTensors& weights,
                          const TaskData& data, std::int64_t batch_size) {
   HONE_CHECK(task.topology == Topology::kEncoder);
-  at::Tensor logits_NC =
-      at::empty({static_cast<std::int64_t>(data.size()), task.classes});
+  const std::int64_t classes = task.classes;
+  std::vector<float> logits_NC(data.size() * static_cast<std::size_t>(classes));
   ForEachLogits(architecture, task, weights, data, batch_size,
-                [&](const Batch& batch, const at::Tensor& logits_BC) {
-                  logits_NC.index_copy_(0, at::tensor(batch.rows), logits_BC);
+                [&](const Batch& batch, std::span<const float> logits_BC) {
+                  auto from = logits_BC.begin();
+                  for (const std::int64_t row : batch.rows) {
+                    std::copy_n(from, classes,
+                                logits_NC.begin() + row * classes);
+                    from += classes;
+                  }
                 });
-  return ToTensorData(logits_NC);
+  const auto* bytes = reinterpret_cast<const std::byte*>(logits_NC.data());
+  return {DType::kF32,
+          {static_cast<std::int64_t>(data.size()), classes},
+          {bytes, bytes + logits_NC.size() * sizeof(float)}};
 }
 
 std::vector<float> ComputeFlatLogits(const Architecture& architecture,
@@ -82,10 +92,8 @@ std::vector<float> ComputeFlatLogits(const Architecture& architecture,
                                      std::int64_t batch_size) {
   std::vector<float> flat;
   ForEachLogits(architecture, task, weights, data, batch_size,
-                [&](const Batch&, const at::Tensor& logits) {
-                  const at::Tensor dense = logits.contiguous();
-                  const float* values = dense.const_data_ptr<float>();
-                  flat.insert(flat.end(), values, values + dense.numel());
+                [&](const Batch&, std::span<const float> logits) {
+                  flat.insert(flat.end(), logits.begin(), logits.end());
                 });
   return flat;
 }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -22,9 +24,9 @@ struct NetworkBatch {
 NetworkBatch MakeNetworkBatch(const TaskData& data, const TaskShape& task,
                               const Batch& batch, at::Device device);
 
-// Sees the logits of a batch: [B,C], or [B,T,V] of a decoder.
+// Sees the logits of a batch, row major: [B,C], or [B,T,V] of a decoder.
 using LogitsVisitor =
-    std::function<void(const Batch& batch, const at::Tensor& logits)>;
+    std::function<void(const Batch& batch, std::span<const float> logits)>;
 
 // Runs the network over all rows of `data` in OrderedBatches, in f32 without
 // gradients on one thread. Quantized weights (quantize.h) are dequantized, and

@@ -17,6 +17,8 @@ MeasurementOptions OptionsFor(const Arguments& arguments,
   options.batch = arguments.Integer("batch", options.batch, 1, 65536);
   options.tokens =
       arguments.Integer("length", options.tokens, 1, card.shape.max_tokens);
+  options.new_tokens =
+      arguments.Integer("new-tokens", options.new_tokens, 1, 4096);
   return options;
 }
 
@@ -41,12 +43,25 @@ int RunBench(const Arguments& arguments, const CommandContext& context) {
   const ModelSession session =
       OpenModelFolder(folder, {options.threads, options.batch, options.tokens});
   const MeasuringPermit permit(MachineLockFolder());
-  const Latency latency =
-      MeasureLatency({session.model.get()}, session.card.shape.vocabulary,
-                     options, kInputSeed)
-          .at(0);
+  const TaskShape& shape = session.card.shape;
+  const bool decodes = shape.topology != Topology::kEncoder;
+  DecodeTimes times;
+  const TimedRun run =
+      decodes ? DecodeRun(session.network->decoder(), shape, options,
+                          kInputSeed, times)
+              : ClassifyRun(session.network->model(), shape, options,
+                            kInputSeed);
+  const Latency latency = TimeInTurn({run}, options, kInputSeed).at(0);
   if (arguments.Has("json")) {
-    context.out << ToJson(latency, options, session).dump(2) << "\n";
+    Json json = ToJson(latency, options, session);
+    if (decodes) {
+      json["new_tokens"] = options.new_tokens;
+      json["prefill_ms"] = Median(times.prefill_ms);
+      if (!times.per_token_ms.empty()) {
+        json["ms_per_token"] = Median(times.per_token_ms);
+      }
+    }
+    context.out << json.dump(2) << "\n";
     return kExitDone;
   }
   Table table{{{"threads", true},
@@ -60,6 +75,12 @@ int RunBench(const Arguments& arguments, const CommandContext& context) {
        std::to_string(options.tokens), NumberText(latency.p95_ms),
        MetricText({latency.median_ms, "", latency.low_ms, latency.high_ms})});
   context.out << ToText(table);
+  if (decodes && !times.per_token_ms.empty()) {
+    context.out << "of that, prefill " << NumberText(Median(times.prefill_ms))
+                << " ms, and " << NumberText(Median(times.per_token_ms))
+                << " ms for each of " << options.new_tokens - 1
+                << " further tokens\n";
+  }
   const auto measured = session.card.metrics.find("latency_ms");
   if (measured != session.card.metrics.end()) {
     context.err << "The card says " << MetricText(measured->second) << " for "
@@ -81,6 +102,7 @@ Command BenchCommand() {
            {{"threads", "N", "threads of the engine"},
             {"batch", "N", "sequences in one inference"},
             {"length", "N", "tokens in each sequence"},
+            {"new-tokens", "N", "tokens that a decoder writes"},
             {"json", "", "print JSON with every round"}},
            "hone bench exported/gloss-12 --length 32"},
           RunBench};

@@ -15,8 +15,9 @@ std::vector<std::pair<std::size_t, double>> Classify(const ModelSession& model,
                                                      const std::string& text) {
   const auto tokens =
       model.vocabulary->Encode(text, model.card.task.max_tokens);
-  const std::vector<double> probabilities = Probabilities(
-      model.model->Run(tokens, 1, static_cast<std::int64_t>(tokens.size())));
+  const std::vector<double> probabilities =
+      Probabilities(model.network->model().Run(
+          tokens, 1, static_cast<std::int64_t>(tokens.size())));
   std::vector<std::pair<std::size_t, double>> ranked;
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
     ranked.emplace_back(i, probabilities[i]);
@@ -51,6 +52,8 @@ void PrintText(const ModelSession& model, const std::string& text,
 
 int RunClassify(const Arguments& arguments, const CommandContext& context) {
   const ModelSession model = OpenModelFolder(arguments.positionals[0], {});
+  RequireKind(model, "hone classify",
+              {"text-classification", "sequence-classification"});
   const auto print = arguments.Has("json") ? PrintJson : PrintText;
   for (std::size_t i = 1; i < arguments.positionals.size(); ++i) {
     print(model, arguments.positionals[i], context.out);

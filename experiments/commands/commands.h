@@ -14,6 +14,8 @@ Command ShowCommand();
 Command ExportCommand();
 Command EvalCommand();
 Command ClassifyCommand();
+Command GenerateCommand();
+Command TranslateCommand();
 Command BenchCommand();
 Command RerunCommand();
 Command DigestCommand();

@@ -1,8 +1,7 @@
 #include <algorithm>
 
-#include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
-#include "experiments/model_card.h"
+#include "experiments/model_folder.h"
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
 #include "space/base/error.h"
@@ -21,22 +20,12 @@ const Measurement& CompleteMeasurement(const Trial& trial) {
   return std::get<Measurement>(trial.outcome);
 }
 
-// The stored model, checked against its hash.
-std::string ReadModel(const Trial& trial,
-                      const std::filesystem::path& artifacts) {
-  const auto& files = CompleteMeasurement(trial).artifacts;
-  const auto model = std::find_if(
-      files.begin(), files.end(),
-      [](const Artifact& artifact) { return artifact.role == kModelFile; });
-  if (model == files.end()) {
-    throw Error(ErrorCode::kNotFound, "trial " + std::to_string(trial.number) +
-                                          " has no model.onnx: at fidelity '" +
-                                          std::string(Name(trial.fidelity)) +
-                                          "' nothing is trained");
-  }
-  const std::filesystem::path path = artifacts / model->path;
+// A stored file, checked against its hash.
+std::string ReadArtifact(const Artifact& file,
+                         const std::filesystem::path& artifacts) {
+  const std::filesystem::path path = artifacts / file.path;
   std::string bytes = ReadFile(path);
-  if (Sha256(bytes) != model->sha256) {
+  if (Sha256(bytes) != file.sha256) {
     throw Error(ErrorCode::kIntegrity,
                 path.string() +
                     ": does not match the hash in the study; 'hone rerun' "
@@ -45,20 +34,17 @@ std::string ReadModel(const Trial& trial,
   return bytes;
 }
 
-ModelCard MakeCard(const StudyView& study, const Trial& trial,
-                   const SearchSpec& spec, const Workbench& workbench) {
-  ModelCard card;
-  card.study = study.info.name;
-  card.trial = trial.number;
-  card.spec_hash = study.info.spec_hash;
-  card.program_version = ProgramVersion();
-  card.architecture = trial.architecture;
-  card.task = spec.task;
-  card.shape = workbench.task();
-  card.measurement = spec.measurement;
-  card.classes = workbench.Classes();
-  card.metrics = CompleteMeasurement(trial).metrics;
-  return card;
+std::string NextSteps(const ModelCard& card, const std::string& folder) {
+  const std::string& kind = card.task.kind;
+  std::string steps = "Next: hone eval " + folder;
+  if (kind == "text-classification" || kind == "sequence-classification") {
+    steps += "; hone classify " + folder + " TEXT";
+  } else if (kind == "language-model") {
+    steps += "; hone generate " + folder + " --prompt TEXT";
+  } else if (kind == "translation") {
+    steps += "; hone translate " + folder + " TEXT";
+  }
+  return steps + "\n";
 }
 
 int RunExport(const Arguments& arguments, const CommandContext& context) {
@@ -68,30 +54,66 @@ int RunExport(const Arguments& arguments, const CommandContext& context) {
     throw Error(ErrorCode::kUsage,
                 "hone export: needs --out DIR, the folder to write");
   }
-  const std::filesystem::path folder = arguments.Text("out", "");
   const StudyView study = ReadStudy(path);
   const Trial& trial = TrialNumbered(study, number);
+  CompleteMeasurement(trial);
   const std::filesystem::path artifacts = ArtifactsPath(path);
-  const std::string model = ReadModel(trial, artifacts);
   const SearchSpec spec = SpecFromJson(study.info.spec);
   const Workbench workbench(spec, artifacts, 1, {}, &context.cancelled);
-  const std::string vocabulary = workbench.Vocabulary();
-  ModelCard card = MakeCard(study, trial, spec, workbench);
-  card.sha256 = {{kModelFile, Sha256(model)},
-                 {kVocabularyFile, Sha256(vocabulary)}};
-  MakeParentFolder(folder / kCardFile);
-  WriteFileAtomic(folder / kModelFile, model);
-  WriteFileAtomic(folder / kVocabularyFile, vocabulary);
-  // Last, so that a folder with a card is whole.
-  WriteFileAtomic(folder / kCardFile, ToJson(card).dump(2) + "\n");
-  context.err << "Wrote " << folder.string() << ": " << kModelFile << ", "
-              << kVocabularyFile << ", " << kCardFile << "\nNext: hone eval "
-              << folder.string() << "; hone classify " << folder.string()
-              << " TEXT\n";
+  ModelCard card = CardOf(trial, spec, workbench);
+  card.study = study.info.name;
+  card.spec_hash = study.info.spec_hash;
+  WriteModelFolder(arguments.Text("out", ""), trial, artifacts, card,
+                   workbench.Vocabulary(), context.err);
   return kExitDone;
 }
 
 }  // namespace
+
+ModelCard CardOf(const Trial& trial, const SearchSpec& spec,
+                 const Workbench& workbench) {
+  ModelCard card;
+  card.study = spec.study.name;
+  card.trial = trial.number;
+  card.spec_hash = SpecHash(spec);
+  card.program_version = ProgramVersion();
+  card.architecture = trial.architecture;
+  card.task = spec.task;
+  card.shape = workbench.task();
+  card.measurement = workbench.measurement();
+  card.classes = workbench.Classes();
+  card.metrics = CompleteMeasurement(trial).metrics;
+  return card;
+}
+
+void WriteModelFolder(const std::filesystem::path& folder, const Trial& trial,
+                      const std::filesystem::path& artifacts, ModelCard card,
+                      const std::string& vocabulary, std::ostream& err) {
+  std::map<std::string, std::string> files;
+  for (const Artifact& file : CompleteMeasurement(trial).artifacts) {
+    if (file.role == kModelFile || file.role == kEncoderFile) {
+      files[file.role] = ReadArtifact(file, artifacts);
+    }
+  }
+  if (!files.contains(kModelFile)) {
+    throw Error(ErrorCode::kNotFound,
+                "trial " + std::to_string(trial.number) +
+                    " has no model.onnx: at fidelity '" +
+                    std::string(Name(trial.fidelity)) + "' nothing is trained");
+  }
+  if (!vocabulary.empty()) files[kVocabularyFile] = vocabulary;
+  MakeParentFolder(folder / kCardFile);
+  std::string names;
+  for (const auto& [name, bytes] : files) {
+    card.sha256[name] = Sha256(bytes);
+    WriteFileAtomic(folder / name, bytes);
+    names += name + ", ";
+  }
+  // Last, so that a folder with a card is whole.
+  WriteFileAtomic(folder / kCardFile, ToJson(card).dump(2) + "\n");
+  err << "Wrote " << folder.string() << ": " << names << kCardFile << "\n"
+      << NextSteps(card, folder.string());
+}
 
 Command ExportCommand() {
   return {{"export",

@@ -54,9 +54,9 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
   }
   if (ParseFidelity(spec.search.fidelity) == Fidelity::kCost) return estimate;
   const Cost teacher =
-      CostOf(TeacherArchitecture(spec.teacher), workbench.task(),
+      CostOf(TeacherArchitecture(spec.teacher, workbench.task().topology), workbench.task(),
              spec.teacher_training.batch_size, spec.measurement.tokens);
-  if (spec.teacher.checkpoint.empty()) {
+  if (spec.teacher.checkpoint.empty() && spec.distillation.UsesTeacher()) {
     estimate.teacher_seconds = StepsSeconds(
         static_cast<double>(teacher.multiply_adds), spec.teacher_training);
   }
@@ -100,17 +100,19 @@ Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
       {"mean parameters", NumberText(std::floor(estimate.mean_parameters))});
   table.AddRow({"objectives", Joined(spec.study.objectives)});
   table.AddRow({"study constraints", Joined(spec.study.constraints)});
-  if (trains) {
+  if (trains && !spec.distillation.UsesTeacher()) {
+    table.AddRow({"teacher", "none: students learn from the labels alone"});
+  } else if (trains) {
     const bool given = !spec.teacher.checkpoint.empty();
     table.AddRow(
         {"teacher",
-         ShortText(TeacherArchitecture(spec.teacher)) + ", " +
+         ShortText(TeacherArchitecture(spec.teacher, workbench.task().topology)) + ", " +
              (given ? "from " + spec.teacher.checkpoint
                     : std::to_string(spec.teacher_training.steps) + " steps, " +
                           DurationText(estimate.teacher_seconds))});
     table.AddRow({"each student",
                   std::to_string(spec.training.steps) + " steps of " +
-                      std::to_string(spec.training.batch_size) + " texts"});
+                      std::to_string(spec.training.batch_size) + " sequences"});
     table.AddRow({"time", DurationText(estimate.teacher_seconds +
                                        estimate.trials_seconds) +
                               " with " + std::to_string(workers) +

@@ -1,6 +1,7 @@
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
+#include "experiments/model_folder.h"
 #include "experiments/progress.h"
 #include "experiments/report.h"
 #include "experiments/study_files.h"
@@ -21,16 +22,25 @@ Architecture ReadArchitecture(const std::filesystem::path& path) {
   return ArchitectureFromJson(wrapped ? json["architecture"] : json, where);
 }
 
+const char* NeededBlocks(Topology topology) {
+  switch (topology) {
+    case Topology::kEncoder:
+      return "encoder blocks alone";
+    case Topology::kDecoder:
+      return "decoder blocks alone";
+    case Topology::kEncoderDecoder:
+      break;
+  }
+  return "encoder and decoder blocks";
+}
+
 Trial TrainOne(const SearchSpec& spec, const Architecture& architecture,
-               const CommandContext& context) {
-  ProgressReporter progress(context.err, context.err_is_terminal);
-  const std::filesystem::path artifacts = ArtifactsPath(DefaultStudyPath(spec));
-  Workbench workbench(
-      spec, artifacts, 1,
-      [&](const std::string& phase, double done, double total) {
-        progress.OnPhase(phase, done, total);
-      },
-      &context.cancelled);
+               Workbench& workbench) {
+  if (TopologyOf(architecture) != workbench.task().topology) {
+    throw Error(ErrorCode::kUsage,
+                "the architecture does not suit the task: a " + spec.task.kind +
+                    " needs " + NeededBlocks(workbench.task().topology));
+  }
   Trial trial;
   trial.architecture = architecture;
   trial.seed =
@@ -52,8 +62,23 @@ int RunTrain(const Arguments& arguments, const CommandContext& context) {
                 "hone train: needs --architecture FILE, such as a card.json or "
                 "the output of 'hone show STUDY N --json'");
   }
-  const Trial trial = TrainOne(
-      spec, ReadArchitecture(arguments.Text("architecture", "")), context);
+  ProgressReporter progress(context.err, context.err_is_terminal);
+  const std::filesystem::path artifacts = ArtifactsPath(DefaultStudyPath(spec));
+  const Architecture architecture =
+      ReadArchitecture(arguments.Text("architecture", ""));
+  Workbench workbench(
+      spec, artifacts, 1,
+      [&](const std::string& phase, double done, double total) {
+        progress.OnPhase(phase, done, total);
+      },
+      &context.cancelled);
+  const Trial trial = TrainOne(spec, architecture, workbench);
+  progress.Clear();
+  if (arguments.Has("out") && trial.state() == TrialState::kComplete) {
+    WriteModelFolder(arguments.Text("out", ""), trial, artifacts,
+                     CardOf(trial, spec, workbench), workbench.Vocabulary(),
+                     context.err);
+  }
   if (arguments.Has("json")) {
     PrintJson(TrialToJson(trial), context);
   } else {
@@ -72,6 +97,7 @@ Command TrainCommand() {
            1,
            {{"architecture", "FILE", "JSON of an architecture, or a card.json"},
             {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"out", "DIR", "write the exported model there, as hone export does"},
             {"json", "", "print JSON"}},
            "hone train experiments/specs/gloss.toml --architecture a.json"},
           RunTrain};

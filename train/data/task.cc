@@ -76,12 +76,6 @@ const Task& TaskOf(const std::string& kind) {
               "unknown task '" + kind + "'" + DidYouMean(kind, kinds));
 }
 
-Topology TopologyOf(const TaskOptions& options) {
-  if (options.kind == "language-model") return Topology::kDecoder;
-  if (options.kind == "translation") return Topology::kEncoderDecoder;
-  return Topology::kEncoder;
-}
-
 PreparedData PrepareData(const TaskOptions& options, const TaskTools& tools) {
   PreparedData data = TaskOf(options.kind).Prepare(options, tools);
   data.shape.topology = TopologyOf(options);

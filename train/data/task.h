@@ -54,8 +54,6 @@ class Task {
 
 // The task of a kind. Throws Error{kUsage}.
 const Task& TaskOf(const std::string& kind);
-// The topology of its networks, without loading anything.
-Topology TopologyOf(const TaskOptions& options);
 
 PreparedData PrepareData(const TaskOptions& options, const TaskTools& tools);
 

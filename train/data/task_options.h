@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "space/architecture.h"
 #include "space/base/fields.h"
 
 namespace hone {
@@ -89,5 +90,12 @@ struct TaskOptions {
           "numbers of a sound's frame: log energies by the mel scale");
   }
 };
+
+// The topology of the networks that learn such a task.
+inline Topology TopologyOf(const TaskOptions& options) {
+  if (options.kind == "language-model") return Topology::kDecoder;
+  if (options.kind == "translation") return Topology::kEncoderDecoder;
+  return Topology::kEncoder;
+}
 
 }  // namespace hone
