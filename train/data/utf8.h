@@ -21,7 +21,10 @@ CodePoint DecodeUtf8(std::string_view text);
 // The bytes of a character. Requires: a code point that DecodeUtf8 can yield.
 std::string EncodeUtf8(char32_t value);
 
-// Whether the bytes are well-formed UTF-8 (RFC 3629).
+// How many bytes from the first on are well-formed UTF-8 (RFC 3629).
+std::size_t Utf8Prefix(std::string_view bytes);
+
+// Whether all of the bytes are well-formed UTF-8 (RFC 3629).
 bool IsUtf8(std::string_view bytes);
 
 }  // namespace hone
