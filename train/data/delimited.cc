@@ -133,18 +133,17 @@ class Reader {
   std::int64_t line_ = 1;
 };
 
-bool IsBlank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
-}
+using Wanted = std::vector<WantedColumn>;
 
-LabelledRow Checked(const Reader& reader, LabelledRow row) {
-  for (const std::string& value : {row.text, row.label}) {
-    if (value.find('\0') != std::string::npos) {
+Row Checked(const Reader& reader, const Wanted& wanted, Row row) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (row.values[i].find('\0') != std::string::npos) {
       reader.Refuse(row.line, "holds a NUL character");
     }
+    if (IsBlank(row.values[i])) {
+      reader.Refuse(row.line, "the " + wanted[i].what + " is empty");
+    }
   }
-  if (IsBlank(row.text)) reader.Refuse(row.line, "the text is empty");
-  if (IsBlank(row.label)) reader.Refuse(row.line, "the label is empty");
   return row;
 }
 
@@ -179,23 +178,25 @@ void CheckFields(const Reader& reader, const Record& record,
                                  "; the header has " + std::to_string(columns));
 }
 
-std::vector<LabelledRow> ReadTable(Reader& reader, bool commas,
-                                   const std::string& text_column,
-                                   const std::string& label_column) {
+std::vector<Row> ReadTable(Reader& reader, bool commas, const Wanted& wanted) {
   const auto next = [&] {
     return commas ? reader.CommaSeparated() : reader.TabSeparated();
   };
   const std::vector<std::string> columns = next().fields;
   CheckDistinct(reader, columns);
-  const std::size_t text = ColumnOf(reader, columns, text_column);
-  const std::size_t label = ColumnOf(reader, columns, label_column);
-  std::vector<LabelledRow> rows;
+  std::vector<std::size_t> places;
+  for (const WantedColumn& column : wanted) {
+    places.push_back(ColumnOf(reader, columns, column.name));
+  }
+  std::vector<Row> rows;
   while (!reader.AtEnd()) {
     Record record = next();
     CheckFields(reader, record, columns.size());
-    rows.push_back(
-        Checked(reader, {std::move(record.fields[text]),
-                         std::move(record.fields[label]), record.line}));
+    Row row{{}, record.line};
+    for (const std::size_t place : places) {
+      row.values.push_back(std::move(record.fields[place]));
+    }
+    rows.push_back(Checked(reader, wanted, std::move(row)));
   }
   return rows;
 }
@@ -218,46 +219,71 @@ std::string StringOf(const Reader& reader, std::int64_t line, const Json& json,
   return found->get<std::string>();
 }
 
-std::vector<LabelledRow> ReadJsonLines(Reader& reader,
-                                       const std::string& text_column,
-                                       const std::string& label_column) {
-  std::vector<LabelledRow> rows;
+std::vector<Row> ReadJsonLines(Reader& reader, const Wanted& wanted) {
+  std::vector<Row> rows;
   while (!reader.AtEnd()) {
-    const std::int64_t line = reader.line();
+    Row row{{}, reader.line()};
     const std::string_view text = reader.Line();
-    if (text.empty()) reader.Refuse(line, "an empty line");
-    const Json json = ParseJson(text, reader.Where(line));
-    rows.push_back(
-        Checked(reader, {StringOf(reader, line, json, text_column),
-                         StringOf(reader, line, json, label_column), line}));
+    if (text.empty()) reader.Refuse(row.line, "an empty line");
+    const Json json = ParseJson(text, reader.Where(row.line));
+    for (const WantedColumn& column : wanted) {
+      row.values.push_back(StringOf(reader, row.line, json, column.name));
+    }
+    rows.push_back(Checked(reader, wanted, std::move(row)));
   }
   return rows;
 }
 
+Reader Open(const std::filesystem::path& path) {
+  Reader reader(path, ReadFile(path));
+  if (reader.AtEnd()) reader.Refuse(1, "the file is empty");
+  return reader;
+}
+
 }  // namespace
 
-std::vector<LabelledRow> ReadLabelledRows(const std::filesystem::path& path,
-                                          const std::string& text_column,
-                                          const std::string& label_column) {
+bool IsBlank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
+std::vector<Row> ReadColumns(const std::filesystem::path& path,
+                             const std::vector<WantedColumn>& wanted) {
   const std::string extension = path.extension().string();
   if (extension != ".tsv" && extension != ".csv" && extension != ".jsonl") {
     throw Error(ErrorCode::kUsage, path.string() +
                                        ": unknown kind of file; use .tsv, "
                                        ".csv or .jsonl");
   }
+  Reader reader = Open(path);
+  std::vector<Row> rows = extension == ".jsonl"
+                              ? ReadJsonLines(reader, wanted)
+                              : ReadTable(reader, extension == ".csv", wanted);
+  if (rows.empty()) reader.Refuse(1, "holds no examples");
+  return rows;
+}
+
+std::vector<LabelledRow> ReadLabelledRows(const std::filesystem::path& path,
+                                          const std::string& text_column,
+                                          const std::string& label_column) {
   if (text_column == label_column) {
     throw Error(ErrorCode::kUsage,
                 "task.label_column: '" + label_column +
                     "' is the text column too; name another column");
   }
-  Reader reader(path, ReadFile(path));
-  if (reader.AtEnd()) reader.Refuse(1, "the file is empty");
-  std::vector<LabelledRow> rows =
-      extension == ".jsonl"
-          ? ReadJsonLines(reader, text_column, label_column)
-          : ReadTable(reader, extension == ".csv", text_column, label_column);
-  if (rows.empty()) reader.Refuse(1, "holds no examples");
+  std::vector<LabelledRow> rows;
+  for (Row& row :
+       ReadColumns(path, {{"text", text_column}, {"label", label_column}})) {
+    rows.push_back(
+        {std::move(row.values[0]), std::move(row.values[1]), row.line});
+  }
   return rows;
+}
+
+std::vector<std::string> ReadLines(const std::filesystem::path& path) {
+  Reader reader = Open(path);
+  std::vector<std::string> lines;
+  while (!reader.AtEnd()) lines.emplace_back(reader.Line());
+  return lines;
 }
 
 }  // namespace hone

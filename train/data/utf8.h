@@ -25,7 +25,10 @@ std::string EncodeUtf8(char32_t value);
 // The characters of a text, as DecodeUtf8 cuts them; they point into it.
 std::vector<std::string_view> SplitCharacters(std::string_view text);
 
-// Whether the bytes are well-formed UTF-8 (RFC 3629).
+// How many bytes from the first on are well-formed UTF-8 (RFC 3629).
+std::size_t Utf8Prefix(std::string_view bytes);
+
+// Whether all of the bytes are well-formed UTF-8 (RFC 3629).
 bool IsUtf8(std::string_view bytes);
 
 }  // namespace hone
