@@ -89,6 +89,14 @@ std::vector<std::int64_t> ParseLayers(const std::string& text) {
   return layers;
 }
 
+// An output may carry names of the graph's inner values too.
+std::string SourceNameOf(const ov::Output<const ov::Node>& output) {
+  for (const std::string& name : output.get_names()) {
+    if (name.starts_with(kSourcePrefix)) return name;
+  }
+  return output.get_any_name();
+}
+
 // One input of the decoder that remembers.
 struct PastInput {
   std::string name;  // without its prefix
@@ -193,7 +201,7 @@ class OpenVinoDecoder : public EngineDecoder {
         const ov::Tensor held = encoder_request_.get_tensor(output);
         ov::Tensor copy(ov::element::f32, held.get_shape());
         held.copy_to(copy);
-        made[output.get_any_name()] = copy;
+        made[SourceNameOf(output)] = copy;
       }
       return made;
     });

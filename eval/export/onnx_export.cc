@@ -73,7 +73,7 @@ std::string SourceLayers(const Architecture& architecture) {
 }  // namespace
 
 std::string SourceName(std::size_t block, const char* role) {
-  return "source." + std::to_string(block) + "." + role;
+  return kSourcePrefix + std::to_string(block) + "." + role;
 }
 
 std::map<std::string, std::string> ExportOnnx(

@@ -23,6 +23,7 @@ inline constexpr char kSlotPlacesInput[] = "slot_places";
 inline constexpr char kSourceMaskInput[] = "source_mask";
 inline constexpr char kPastPrefix[] = "past.";
 inline constexpr char kPresentPrefix[] = "present.";
+inline constexpr char kSourcePrefix[] = "source.";
 inline constexpr char kLogitsOutput[] = "logits";
 // "source.0.key": of the first decoder block.
 std::string SourceName(std::size_t block, const char* role);

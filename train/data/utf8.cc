@@ -50,7 +50,6 @@ std::string EncodeUtf8(char32_t value) {
   return {static_cast<char>(0xF0 | value >> 18), tail(12), tail(6), tail(0)};
 }
 
-<<<<<<< HEAD
 std::vector<std::string_view> SplitCharacters(std::string_view text) {
   std::vector<std::string_view> characters;
   while (!text.empty()) {
@@ -61,19 +60,12 @@ std::vector<std::string_view> SplitCharacters(std::string_view text) {
   return characters;
 }
 
-bool IsUtf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const CodePoint point = DecodeUtf8(bytes);
-    if (!point.valid) return false;
-    bytes.remove_prefix(point.bytes);
-=======
 std::size_t Utf8Prefix(std::string_view bytes) {
   std::size_t at = 0;
   while (at < bytes.size()) {
     const CodePoint point = DecodeUtf8(bytes.substr(at));
     if (!point.valid) break;
     at += point.bytes;
->>>>>>> readers
   }
   return at;
 }
