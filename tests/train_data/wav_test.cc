@@ -144,7 +144,7 @@ const BadFile kBadFiles[] = {
     {"NoSamples", Riff(kFmt + Chunk("data", "")),
      "a.wav: byte 44: holds no samples"},
     {"HalfSample", Riff(kFmt + Chunk("data", "abc")),
-     "a.wav: byte 44: 3 bytes of samples; a multiple of 2 is needed"},
+     "a.wav: byte 44: 3 bytes of samples; no multiple of the 2 of one"},
     {"ShortFormat", Riff(Chunk("fmt ", "abcd") + kData),
      "a.wav: byte 20: a chunk 'fmt ' of less than 16 bytes"},
     {"MuLaw", Wave(Format(7, 1, 8), "ab"),
@@ -227,7 +227,7 @@ TEST(SpokenPrompts, ListsFoldersAndLinks) {
   for (const char* name : {"en_US_f_Allison", "es_MX_f_Allison", "fr_CA_f_June",
                            "it_IT_m_Carlo", "ru_RU_f_IvrvoiceRU"}) {
     std::filesystem::create_directories(folder / name / "digits");
-    std::ofstream(folder / name / "digits" / "1.wav") << Wave(kFmt, "ab");
+    std::ofstream(folder / name / "digits" / "1.wav") << kGood;
     std::ofstream(folder / name / "header.wav") << kGood.substr(0, 44);
     std::ofstream(folder / name / "readme.txt") << "x";
     std::filesystem::create_symlink("digits/1.wav", folder / name / "one.wav");

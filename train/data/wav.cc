@@ -45,9 +45,9 @@ class Wav {
   Sound Samples() const {
     if (data_.size % format_.frame != 0) {
       Refuse(data_.begin, std::to_string(data_.size) +
-                              " bytes of samples; a "
-                              "multiple of " +
-                              std::to_string(format_.frame) + " is needed");
+                              " bytes of samples; no multiple of the " +
+                              std::to_string(format_.frame) +
+                              " of one of every channel");
     }
     if (data_.size == 0) Refuse(data_.begin, "holds no samples");
     Sound sound{static_cast<std::int64_t>(format_.rate), {}};
