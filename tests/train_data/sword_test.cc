@@ -116,9 +116,9 @@ void Put(std::string& bytes, std::size_t at, std::uint64_t number, int size) {
 
 const BadFile kBadFiles[] = {
     {"CutBlocks", [](Testament& t) { t.bzs.pop_back(); },
-     "ot.bzs: byte 12: the last entry is cut off; entries of 12 bytes"},
+     "ot.bzs: byte 12: the last entry is cut off; each has 12 bytes"},
     {"CutRecords", [](Testament& t) { t.bzv += "abc"; },
-     "ot.bzv: byte 20: the last entry is cut off; entries of 10 bytes"},
+     "ot.bzv: byte 20: the last entry is cut off; each has 10 bytes"},
     {"CutData", [](Testament& t) { t.bzz.pop_back(); },
      "ot.bzs: byte 12: a block of"},
     {"OffsetOutside", [](Testament& t) { Put(t.bzs, 12, 1000000, 4); },

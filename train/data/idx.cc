@@ -73,7 +73,7 @@ IdxArray ReadIdx(const std::filesystem::path& path) {
 }
 
 std::filesystem::path FashionMnistFolder() {
-  const std::filesystem::path folder = "/usr/share/datasets/fashion-mnist";
+  std::filesystem::path folder = "/usr/share/datasets/fashion-mnist";
   std::error_code status;
   if (std::filesystem::is_directory(folder, status)) return folder;
   throw Error(ErrorCode::kNotFound,

@@ -17,10 +17,9 @@ struct IdxArray {
 // type 0x08, the number of dimensions, each dimension as a big-endian u32, then
 // the values (Y. LeCun, C. Cortes, C. Burges, "The MNIST database"). A file
 // that begins with 1F 8B is gzip (RFC 1952) and is inflated, all its members.
-// Throws: Error{kUsage} naming file and byte offset (of the inflated bytes, in
-// the messages of the format): not such a file, no values, above 1 GiB of
-// values, another number of bytes than the shape says, damaged compressed
-// data; Error{kNotFound} naming the file.
+// Throws: Error{kUsage} naming file and byte offset (after inflating): not such
+// a file, no values, above 1 GiB of values, another number of bytes than the
+// shape says, damaged compressed data; Error{kNotFound} naming the file.
 IdxArray ReadIdx(const std::filesystem::path& path);
 
 // Where the Debian package dataset-fashion-mnist keeps its files:

@@ -68,9 +68,8 @@ File Open(const std::filesystem::path& folder, const std::string& name,
   const std::size_t over = file.bytes.size() % entry;
   if (over != 0) {
     file.Refuse(file.bytes.size() - over,
-                "the last entry is cut off; entries "
-                "of " +
-                    std::to_string(entry) + " bytes are needed");
+                "the last entry is cut off; each has " + std::to_string(entry) +
+                    " bytes");
   }
   return file;
 }
@@ -242,7 +241,7 @@ std::filesystem::path SwordFolder(const std::string& module) {
   for (const Module& known : kModules) {
     names.emplace_back(known.name);
     if (module != known.name) continue;
-    const std::filesystem::path folder =
+    std::filesystem::path folder =
         "/usr/share/sword/modules/texts/ztext/" + module;
     std::error_code status;
     if (std::filesystem::is_directory(folder, status)) return folder;
