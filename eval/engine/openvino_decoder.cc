@@ -402,8 +402,10 @@ class OpenVinoBatch : public DecodeBatch {
 
   std::vector<float> SourceMask() const {
     std::vector<float> mask;
+    if (sources_.empty()) return mask;
     const std::size_t longest =
-        *std::max_element(source_lengths_.begin(), source_lengths_.end());
+        static_cast<std::size_t>(Axis(sources_.at(SourceName(0, "key")), 2) /
+                                 model_.source_layers_.front());
     for (const std::size_t length : source_lengths_) {
       for (std::size_t i = 0; i < longest; ++i) {
         mask.push_back(i < length ? 0 : -std::numeric_limits<float>::infinity());

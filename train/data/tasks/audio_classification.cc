@@ -22,7 +22,8 @@ struct Sounds {
 // languages.
 Split SplitOf(const std::string& path, const std::string& language) {
   const std::size_t at = path.find("/" + language + "/");
-  const std::string name = at == std::string::npos ? path : path.substr(at + language.size() + 2);
+  const std::string name =
+      at == std::string::npos ? path : path.substr(at + language.size() + 2);
   const auto part = std::stoul(Sha256(name).substr(0, 8), nullptr, 16) % 10;
   return part == 9 ? Split::kTest : part == 8 ? Split::kDev : Split::kTrain;
 }
@@ -31,7 +32,7 @@ std::vector<LabelledFile> Files(const TaskOptions& options, Split split) {
   if (options.train.empty()) {
     std::vector<LabelledFile> files;
     for (LabelledFile& file : SpokenPrompts()) {
-      if (SplitOf(file.path, file.label) == split) {
+      if (SplitOf(file.path.string(), file.label) == split) {
         files.push_back(std::move(file));
       }
     }
@@ -47,7 +48,7 @@ std::vector<LabelledFile> Files(const TaskOptions& options, Split split) {
                     ": missing; name a folder with a folder of .wav files for "
                     "each class");
   }
-  return ReadSoundFolder(folder);
+  return ListClassFolders(folder, {".wav"});
 }
 
 Sounds Load(const TaskOptions& options, Split split,
@@ -58,7 +59,7 @@ Sounds Load(const TaskOptions& options, Split split,
         std::lower_bound(classes.begin(), classes.end(), file.label);
     if (found == classes.end() || *found != file.label) {
       throw Error(ErrorCode::kUsage,
-                  file.path + ": the class '" + file.label +
+                  file.path.string() + ": the class '" + file.label +
                       "' does not occur in the training folder" +
                       DidYouMean(file.label, classes));
     }
@@ -66,7 +67,7 @@ Sounds Load(const TaskOptions& options, Split split,
     if (sounds.rate == 0) sounds.rate = sound.rate;
     if (sound.rate != sounds.rate) {
       throw Error(ErrorCode::kUsage,
-                  file.path + ": " + std::to_string(sound.rate) +
+                  file.path.string() + ": " + std::to_string(sound.rate) +
                       " samples a second, and the files before it have " +
                       std::to_string(sounds.rate) +
                       "; all must have the same rate");
