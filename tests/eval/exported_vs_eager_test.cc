@@ -2,110 +2,152 @@
 
 #include <gtest/gtest.h>
 
-#include "eval/engine/engine.h"
 #include "eval/export/onnx_export.h"
-#include "eval/quality.h"
+#include "eval/exported_network.h"
 #include "space/base/file.h"
-#include "space/base/rng.h"
+#include "space/network/transformer.h"
 #include "tests/eval/reference_network.h"
+#include "tests/space/kinds.h"
 #include "tests/space/temp_folder.h"
+#include "tests/train/random_data.h"
 #include "train/compress/quantize.h"
+#include "train/forward.h"
 #include "train/trainer.h"
 #include "train/weights.h"
 
 namespace hone {
 namespace {
 
-const TaskShape kTask{150, 6, 34, 32};
 constexpr std::int64_t kBatch = 8;
-
-// Rows of every length from 1 to max_tokens.
-TaskData Rows(std::int64_t count, std::uint64_t seed) {
-  TaskData data;
-  for (std::int64_t row = 0; row < count; ++row) {
-    data.tokens.push_back(RandomTokens(1 + row % kTask.max_tokens,
-                                       kTask.vocabulary,
-                                       seed + static_cast<std::uint64_t>(row)));
-    data.labels.push_back(row % kTask.classes);
-  }
-  return data;
-}
-
-std::vector<float> Floats(const TensorData& tensor) {
-  return {tensor.data<float>(), tensor.data<float>() + tensor.elements()};
-}
-
-Architecture Make(std::int64_t d_model, Precision precision) {
-  return {{d_model},
-          {{FullAttention{2}, {2 * d_model}, precision},
-           {LocalAttention{4, 3}, {d_model + 32}, precision}}};
-}
-
-NamedTensors Weights(const Architecture& architecture) {
-  return RandomWeights(architecture, kTask, 5);
-}
-
-class ExportedVsEager : public ::testing::TestWithParam<Architecture> {
- protected:
-  static void SetUpTestSuite() { InitializeTorch(); }
-};
 
 // The file, quantized by the product's own code, against the eager interpreter
 // on the same quantized weights; every length, in the order of evaluation.
-TEST_P(ExportedVsEager, LogitsAgree) {
-  const Architecture& architecture = GetParam();
+struct Logits {
+  std::vector<float> eager;
+  std::vector<float> exact;     // of the file as it says
+  std::vector<float> measured;  // as trials are measured
+};
+
+Logits LogitsOf(const NetworkCase& one, const NamedTensors& weights) {
+  InitializeTorch();
   const TempFolder folder;
-  const auto file = folder / "model.onnx";
-  const NamedTensors quantized = QuantizeClassifier(
-      architecture, kTask, Weights(architecture), Rows(64, 100), {});
-  WriteFileAtomic(file, ExportOnnx(architecture, kTask, quantized, {}));
-  const TaskData rows = Rows(3 * kTask.max_tokens, 1000);
-  const std::vector<float> expected = Floats(
-      ComputeQuantizedLogits(architecture, kTask, quantized, rows, kBatch));
-  const auto engine = MakeOpenVinoEngine();
-  const auto logits = [&](const EngineOptions& options) {
-    return RunModel(*engine->Load(file, options), rows, kBatch, kTask.classes);
-  };
-  const std::vector<float> exact = logits({.activation_group = 0});
-  if (architecture == WithoutPrecision(architecture)) {
-    for (std::size_t i = 0; i < exact.size(); ++i) {
-      EXPECT_NEAR(exact[i], expected[i], 1e-4);
-    }
+  const NamedTensors quantized =
+      QuantizeNetwork(one.architecture, one.task, weights,
+                      RandomExamples(one.task, 64, 100), {});
+  for (const auto& [name, bytes] :
+       ExportOnnx(one.architecture, one.task, quantized, {})) {
+    WriteFileAtomic(folder / name, bytes);
   }
-  EXPECT_LT(RelativeError(exact, expected), 0.005);
-  // As trials are measured: activations of w4 layers rounded on the fly.
-  EXPECT_LT(RelativeError(logits({}), expected), 0.02);
+  const TaskData rows = RandomExamples(one.task, 3 * one.task.max_tokens, 1000);
+  const auto engine = MakeOpenVinoEngine();
+  const auto exported = [&](const EngineOptions& options) {
+    return ExportedNetwork(*engine, folder.path(), one.task, options)
+        .FlatLogits(rows, kBatch);
+  };
+  return {ComputeFlatLogits(one.architecture, one.task, quantized, rows,
+                            kBatch),
+          exported({.activation_group = 0}), exported({})};
+}
+
+class ExportedVsEager : public ::testing::TestWithParam<NetworkCase> {};
+
+TEST_P(ExportedVsEager, LogitsAgreeToOneInTenThousand) {
+  const NetworkCase& one = GetParam();
+  const Logits logits =
+      LogitsOf(one, RandomWeights(one.architecture, one.task, 5));
+  for (const float value : logits.eager) ASSERT_TRUE(std::isfinite(value));
+  EXPECT_LT(RelativeError(logits.exact, logits.eager), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(F32, ExportedVsEager,
+                         ::testing::ValuesIn(NetworkCases(32, Precision::kF32)),
+                         [](const auto& info) { return TestName(info.param); });
+
+class QuantizedVsEager
+    : public ::testing::TestWithParam<std::pair<std::int64_t, Precision>> {};
+
+TEST_P(QuantizedVsEager, LogitsAgree) {
+  const auto [d_model, precision] = GetParam();
+  for (const NetworkCase& one :
+       {EncoderCase("full", {d_model}, precision),
+        EncoderCase("local:3", {d_model}, precision),
+        EncoderCase("linear", {d_model}, precision),
+        DecoderCase("full:2", {d_model}, precision),
+        TranslationCase({d_model}, precision)}) {
+    const Logits logits =
+        LogitsOf(one, RandomWeights(one.architecture, one.task, 5));
+    EXPECT_LT(RelativeError(logits.exact, logits.eager), 0.005) << one.name;
+    // Activations of w4 layers rounded on the fly.
+    EXPECT_LT(RelativeError(logits.measured, logits.eager), 0.03) << one.name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Architectures, ExportedVsEager,
-    ::testing::Values(Make(32, Precision::kF32), Make(128, Precision::kF32),
-                      Make(64, Precision::kW8A8), Make(128, Precision::kW8A8),
-                      Make(64, Precision::kW4), Make(128, Precision::kW4)),
+    Precisions, QuantizedVsEager,
+    ::testing::Values(std::pair(64, Precision::kW8A8),
+                      std::pair(128, Precision::kW8A8),
+                      std::pair(64, Precision::kW4),
+                      std::pair(128, Precision::kW4)),
     [](const auto& info) {
-      return "D" + std::to_string(info.param.stem.d_model) + "_" +
-             std::string(Name(info.param.blocks[0].precision));
+      return "D" + std::to_string(info.param.first) + "_" +
+             Name(info.param.second);
     });
 
+class EagerVsPlain : public ::testing::TestWithParam<NetworkCase> {};
+
 // Both oracles describe one network.
-TEST(EagerInterpreter, AgreesWithThePlainReference) {
+TEST_P(EagerVsPlain, LogitsAgree) {
   InitializeTorch();
-  for (const Precision precision :
-       {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
-    const Architecture architecture = Make(64, precision);
-    const auto tokens = RandomTokens(4 * 9, kTask.vocabulary, 3);
-    const NamedTensors quantized = QuantizeByRange(
-        architecture, kTask, Weights(architecture), tokens, 4, 9);
+  const NetworkCase& one = GetParam();
+  if (one.task.features > 0) GTEST_SKIP() << "the reference reads tokens";
+  constexpr std::int64_t kLength = 17;
+  const NamedTensors weights =
+      RandomWeights(one.architecture, one.task, 6);
+  const auto tokens = RandomTokens(2 * kLength, one.task.vocabulary, 3);
+  StoredWeights source(weights, at::kCPU);
+  EagerOps ops(source);
+  const at::Tensor tokens_BT =
+      ToTensor(TensorData{DType::kI64,
+                          {2, kLength},
+                          {reinterpret_cast<const std::byte*>(tokens.data()),
+                           reinterpret_cast<const std::byte*>(tokens.data() +
+                                                              tokens.size())}},
+               at::kCPU);
+  const TensorData logits = ToTensorData(Transformer(
+      ops, one.architecture, one.task, tokens_BT, tokens_BT));
+  EXPECT_LT(
+      RelativeError({logits.data<float>(),
+                     logits.data<float>() + logits.elements()},
+                    ReferenceLogits(one.architecture, one.task, weights, tokens,
+                                    2, kLength)),
+      1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(F32, EagerVsPlain,
+                         ::testing::ValuesIn(NetworkCases(16, Precision::kF32)),
+                         [](const auto& info) { return TestName(info.param); });
+
+TEST(EagerInterpreter, AgreesWithThePlainReferenceWhenQuantized) {
+  InitializeTorch();
+  const TaskShape task = ClassifierShape(150, 6, 34);
+  for (const Precision precision : {Precision::kW8A8, Precision::kW4}) {
+    const Architecture architecture = {
+        {64},
+        {BlockOf("full", 2, 128, precision),
+         BlockOf("local:3", 4, 96, precision)}};
+    const auto tokens = RandomTokens(4 * 9, task.vocabulary, 3);
+    const NamedTensors quantized =
+        QuantizeByRange(architecture, task, RandomWeights(architecture, task, 5),
+                        tokens, 4, 9);
     TaskData rows;
     for (std::int64_t row = 0; row < 4; ++row) {
       rows.tokens.emplace_back(tokens.begin() + row * 9,
                                tokens.begin() + (row + 1) * 9);
       rows.labels.push_back(0);
     }
-    EXPECT_LT(RelativeError(Floats(ComputeQuantizedLogits(
-                                architecture, kTask, quantized, rows, kBatch)),
-                            ReferenceLogits(architecture, kTask, quantized,
-                                            tokens, 4, 9)),
+    EXPECT_LT(RelativeError(
+                  ComputeFlatLogits(architecture, task, quantized, rows, kBatch),
+                  ReferenceLogits(architecture, task, quantized, tokens, 4, 9)),
               0.005)
         << Name(precision);
   }

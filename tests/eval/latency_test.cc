@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/space/shapes.h"
+
 #include "space/base/error.h"
 #include "space/base/rng.h"
 
@@ -145,8 +147,9 @@ TEST(TimeInTurn, SummarizesRounds) {
 // A model that records what it is given.
 class FakeModel : public EngineModel {
  public:
-  std::vector<float> Run(const std::vector<std::int64_t>& tokens,
-                         std::int64_t batch, std::int64_t length) override {
+  std::vector<float> Run(const ModelInput& input, std::int64_t batch,
+                         std::int64_t length) override {
+    const auto& tokens = std::get<std::vector<std::int64_t>>(input);
     inputs.push_back(tokens);
     EXPECT_EQ(static_cast<std::int64_t>(tokens.size()), batch * length);
     return {0};
@@ -157,13 +160,17 @@ class FakeModel : public EngineModel {
   std::vector<std::vector<std::int64_t>> inputs;
 };
 
-TEST(MeasureLatency, GivesEveryModelTheSameTokensOfTheVocabulary) {
+TEST(ClassifyRun, GivesEveryModelTheSameTokensOfTheVocabulary) {
   FakeModel one;
   FakeModel another;
   MeasurementOptions options = Options(3, 0.1);
   options.batch = 2;
   options.tokens = 50;
-  const auto latencies = MeasureLatency({&one, &another}, 9, options, 4);
+  const TaskShape task = ClassifierShape(9, 2, 50);
+  const auto latencies =
+      TimeInTurn({ClassifyRun(one, task, options, 4),
+                  ClassifyRun(another, task, options, 4)},
+                 options, 4);
   ASSERT_EQ(latencies.size(), 2u);
   EXPECT_EQ(latencies[0].rounds_ms.size(), 3u);
   EXPECT_LE(latencies[0].low_ms, latencies[0].median_ms);
@@ -175,8 +182,57 @@ TEST(MeasureLatency, GivesEveryModelTheSameTokensOfTheVocabulary) {
   EXPECT_EQ(*low, 0);
   EXPECT_EQ(*high, 8);
   FakeModel third;
-  MeasureLatency({&third}, 9, options, 5);
+  ClassifyRun(third, task, options, 5)();
   EXPECT_NE(third.inputs[0], one.inputs[0]);
+}
+
+// A decoder that records what it reads.
+class CountingBatch : public DecodeBatch {
+ public:
+  explicit CountingBatch(std::vector<std::int64_t>& counts)
+      : counts_(counts) {}
+  std::vector<float> Extend(const std::vector<std::int64_t>& tokens,
+                            std::int64_t count) override {
+    EXPECT_EQ(static_cast<std::int64_t>(tokens.size()), 2 * count);
+    counts_.push_back(count);
+    return {};
+  }
+  void Select(const std::vector<std::int64_t>&) override {}
+  void Append(std::unique_ptr<DecodeBatch>) override {}
+  void Truncate(const std::vector<std::int64_t>&) override {}
+
+ private:
+  std::vector<std::int64_t>& counts_;
+};
+
+class CountingDecoder : public StepModel {
+ public:
+  StepModelInfo Info() const override { return {9, 100}; }
+  std::unique_ptr<DecodeBatch> Start(
+      const std::vector<std::vector<std::int64_t>>& sources) override {
+    source_tokens = sources.at(1).size();
+    return std::make_unique<CountingBatch>(counts);
+  }
+  std::vector<std::int64_t> counts;
+  std::size_t source_tokens = 0;
+};
+
+TEST(DecodeRun, ReadsThePromptThenTokensOneByOne) {
+  MeasurementOptions options = Options(3, 0.1);
+  options.batch = 2;
+  options.tokens = 7;
+  options.new_tokens = 4;
+  CountingDecoder model;
+  DecodeTimes times;
+  DecodeRun(model, DecoderShape(9, 100), options, 1, times)();
+  EXPECT_THAT(model.counts, ElementsAre(7, 1, 1, 1));
+  EXPECT_EQ(model.source_tokens, 0u);
+  EXPECT_EQ(times.prefill_ms.size(), 1u);
+  EXPECT_EQ(times.per_token_ms.size(), 1u);
+  model.counts.clear();
+  DecodeRun(model, TranslationShape(9, 100, 100), options, 1, times)();
+  EXPECT_THAT(model.counts, ElementsAre(1, 1, 1, 1));
+  EXPECT_EQ(model.source_tokens, 7u);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "space/base/error.h"
 #include "tests/eval/onnx_reader.h"
 #include "tests/eval/reference_network.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
@@ -14,13 +15,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const TaskShape kTask{100, 5, 12, 32};
+const TaskShape kTask = ClassifierShape(100, 5, 12, 32);
 
 Architecture Make(std::int64_t d_model, std::vector<Precision> precisions,
-                  AttentionSpec attention = FullAttention{2}) {
+                  AttentionSpec attention = MultiHead(2)) {
   Architecture architecture{{d_model}, {}};
   for (const Precision precision : precisions) {
-    architecture.blocks.push_back({attention, {2 * d_model}, precision});
+    architecture.encoder.push_back({attention, {2 * d_model}, precision});
   }
   return architecture;
 }
@@ -32,13 +33,13 @@ NamedTensors Quantized(const Architecture& architecture) {
 }
 
 std::string Export(const Architecture& architecture) {
-  return ExportOnnx(architecture, kTask, Quantized(architecture), {});
+  return ExportOnnx(architecture, kTask, Quantized(architecture), {}).at(kModelFile);
 }
 
 std::string MessageOf(const Architecture& architecture,
                       const NamedTensors& weights) {
   try {
-    ExportOnnx(architecture, kTask, weights, {});
+    ExportOnnx(architecture, kTask, weights, {}).at(kModelFile);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInternal);
     return error.what();
@@ -61,8 +62,8 @@ TEST(ExportOnnx, BytesAreAFunctionOfTheArguments) {
            LocalAttention{2, 3});
   const NamedTensors weights = Quantized(architecture);
   const std::map<std::string, std::string> metadata = {{"trial", "7"}};
-  const std::string bytes = ExportOnnx(architecture, kTask, weights, metadata);
-  EXPECT_EQ(bytes, ExportOnnx(architecture, kTask, weights, metadata));
+  const std::string bytes = ExportOnnx(architecture, kTask, weights, metadata).at(kModelFile);
+  EXPECT_EQ(bytes, ExportOnnx(architecture, kTask, weights, metadata).at(kModelFile));
   EXPECT_EQ(ReadOnnx(bytes).metadata,
             (std::map<std::string, std::string>{{"max_tokens", "12"},
                                                 {"trial", "7"}}));
@@ -85,7 +86,7 @@ TEST(ExportOnnx, UnlikeScalesAreNotShared) {
   NamedTensors weights = Quantized(architecture);
   *weights.at("encoder.0.attention.key.input_scale").data<float>() *= 2;
   const ReadModel model =
-      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}));
+      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}).at(kModelFile));
   EXPECT_EQ(model.CountOps("QuantizeLinear"), 5);
 }
 
@@ -93,7 +94,7 @@ TEST(ExportOnnx, FourBitWeightsTakeHalfAByte) {
   const Architecture architecture = Make(64, {Precision::kW4});
   const NamedTensors weights = Quantized(architecture);
   const ReadModel model =
-      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}));
+      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}).at(kModelFile));
   const ReadTensor& up = model.constants.at("encoder.0.feed_forward.up.weight");
   EXPECT_EQ(up.type, static_cast<std::int32_t>(OnnxType::kInt4));
   EXPECT_THAT(up.dims, ElementsAre(64, 128));
@@ -112,7 +113,7 @@ TEST(ExportOnnx, BlocksWithOneWindowShareOneMask) {
       Make(32, {Precision::kF32, Precision::kF32, Precision::kF32},
            LocalAttention{2, 3});
   EXPECT_EQ(ReadOnnx(Export(architecture)).CountOps("LessOrEqual"), 1);
-  architecture.blocks[1].attention = LocalAttention{2, 1};
+  architecture.encoder[1].attention = LocalAttention{2, 1};
   EXPECT_EQ(ReadOnnx(Export(architecture)).CountOps("LessOrEqual"), 2);
 }
 

@@ -11,13 +11,14 @@
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
 #include "tests/space/temp_folder.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
 using ::testing::HasSubstr;
 
-const TaskShape kTask{200, 7, 40, 32};
+const TaskShape kTask = ClassifierShape(200, 7, 40, 32);
 
 Architecture Make(std::int64_t d_model, std::vector<BlockSpec> blocks) {
   return {{d_model}, std::move(blocks)};
@@ -35,7 +36,7 @@ struct Exported {
         weights(QuantizeByRange(
             architecture, kTask, RandomWeights(architecture, kTask, 4),
             RandomTokens(4 * 16, kTask.vocabulary, 5), 4, 16)),
-        bytes(ExportOnnx(architecture, kTask, weights, {})),
+        bytes(ExportOnnx(architecture, kTask, weights, {}).at(kModelFile)),
         file(folder / "model.onnx") {
     WriteFileAtomic(file, bytes);
   }
@@ -108,18 +109,18 @@ TEST_P(ExportedNetwork, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(
     Architectures, ExportedNetwork,
     ::testing::Values(
-        Make(32, {Block(FullAttention{1}, 48, Precision::kF32)}),
-        Make(64, {Block(FullAttention{4}, 96, Precision::kF32),
+        Make(32, {Block(MultiHead(1), 48, Precision::kF32)}),
+        Make(64, {Block(MultiHead(4), 96, Precision::kF32),
                   Block(LocalAttention{2, 1}, 256, Precision::kF32)}),
         Make(48, {Block(LocalAttention{4, 3}, 64, Precision::kF32),
                   Block(LocalAttention{2, 3}, 64, Precision::kF32),
                   Block(LocalAttention{3, 40}, 32, Precision::kF32)}),
-        Make(64, {Block(FullAttention{2}, 128, Precision::kW8A8),
+        Make(64, {Block(MultiHead(2), 128, Precision::kW8A8),
                   Block(LocalAttention{4, 2}, 64, Precision::kW8A8)}),
-        Make(64, {Block(FullAttention{2}, 128, Precision::kW4),
+        Make(64, {Block(MultiHead(2), 128, Precision::kW4),
                   Block(LocalAttention{4, 2}, 64, Precision::kW4)}),
-        Make(96, {Block(FullAttention{3}, 48, Precision::kW4),
-                  Block(FullAttention{2}, 160, Precision::kF32),
+        Make(96, {Block(MultiHead(3), 48, Precision::kW4),
+                  Block(MultiHead(2), 160, Precision::kF32),
                   Block(LocalAttention{4, 4}, 64, Precision::kW8A8)})),
     [](const auto& info) { return "A" + std::to_string(info.index); });
 
@@ -127,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(OpenVinoEngine, EveryLengthInTurnAgreesWithTheReference) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(32, {Block(FullAttention{2}, 48, Precision::kF32),
+      folder, Make(32, {Block(MultiHead(2), 48, Precision::kF32),
                         Block(LocalAttention{4, 5}, 64, Precision::kF32)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {});
   for (const std::int64_t batch : {2, 1}) {
@@ -144,7 +145,7 @@ TEST(OpenVinoEngine, EveryLengthInTurnAgreesWithTheReference) {
 TEST(OpenVinoEngine, FloatModelsRunInFloat) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(128, {Block(FullAttention{4}, 256, Precision::kF32)}));
+      folder, Make(128, {Block(MultiHead(4), 256, Precision::kF32)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {1, 1, 16});
   EXPECT_EQ(CountFullyConnected(*model, "f32"), 6 + 1);
   for (const KernelCount& kernel : model->Kernels()) {
@@ -160,7 +161,7 @@ TEST(OpenVinoEngine, Int8LayersRunInInt8) {
   }
   const TempFolder folder;
   const Exported exported(
-      folder, Make(128, {Block(FullAttention{4}, 256, Precision::kW8A8),
+      folder, Make(128, {Block(MultiHead(4), 256, Precision::kW8A8),
                          Block(LocalAttention{2, 4}, 512, Precision::kW8A8)}));
   const auto engine = MakeOpenVinoEngine();
   for (const EngineOptions& options :
@@ -174,7 +175,7 @@ TEST(OpenVinoEngine, Int8LayersRunInInt8) {
 TEST(OpenVinoEngine, FourBitLayersKeepTheirWeightsInFourBits) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(128, {Block(FullAttention{4}, 256, Precision::kW4)}));
+      folder, Make(128, {Block(MultiHead(4), 256, Precision::kW4)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {1, 1, 16});
   EXPECT_EQ(CountFullyConnected(*model, "i4"), 6);
 }
@@ -184,7 +185,7 @@ TEST(OpenVinoEngine, DynamicQuantizationStaysWithinTheTolerance) {
   const TempFolder folder;
   const Exported exported(
       folder, Make(128, std::vector<BlockSpec>(
-                            4, Block(FullAttention{4}, 512, Precision::kW4))));
+                            4, Block(MultiHead(4), 512, Precision::kW4))));
   const auto tokens = RandomTokens(4 * 16, kTask.vocabulary, 8);
   const auto engine = MakeOpenVinoEngine();
   const auto expected = exported.Reference(tokens, 4, 16);
@@ -203,7 +204,7 @@ TEST(OpenVinoEngine, MemoryFollowsTheWeights) {
   const auto engine = MakeOpenVinoEngine();
   const auto bytes = [&](Precision precision) {
     const Exported exported(
-        folder, Make(256, {Block(FullAttention{4}, 1024, precision)}));
+        folder, Make(256, {Block(MultiHead(4), 1024, precision)}));
     // The first load pays for what the engine sets up once in a process.
     engine->Load(exported.file, {1, 1, 16});
     return engine->Load(exported.file, {1, 1, 16})->MemoryBytes();
@@ -222,7 +223,7 @@ TEST(OpenVinoEngine, MemoryFollowsTheWeights) {
 TEST(OpenVinoEngine, TwoModelsCanBeAlive) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(32, {Block(FullAttention{2}, 64, Precision::kF32)}));
+      folder, Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto tokens = RandomTokens(8, kTask.vocabulary, 3);
   const auto one_engine = MakeOpenVinoEngine();
   const auto another_engine = MakeOpenVinoEngine();
@@ -237,7 +238,7 @@ TEST(OpenVinoEngine, TwoModelsCanBeAlive) {
 TEST(OpenVinoEngine, ThreadsMayLoadAndRunSideBySide) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(64, {Block(FullAttention{2}, 64, Precision::kW8A8)}));
+      folder, Make(64, {Block(MultiHead(2), 64, Precision::kW8A8)}));
   const auto tokens = RandomTokens(4 * 9, kTask.vocabulary, 3);
   const auto engine = MakeOpenVinoEngine();
   const auto expected = engine->Load(exported.file, {})->Run(tokens, 4, 9);
@@ -257,7 +258,7 @@ TEST(OpenVinoEngine, ThreadsMayLoadAndRunSideBySide) {
 TEST(OpenVinoEngine, RefusesABrokenFileWithItsName) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(32, {Block(FullAttention{2}, 64, Precision::kF32)}));
+      folder, Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto file = folder / "half.onnx";
   WriteFileAtomic(file, exported.bytes.substr(0, exported.bytes.size() / 2));
   const auto engine = MakeOpenVinoEngine();
@@ -276,12 +277,12 @@ TEST(OpenVinoEngine, RefusesABrokenFileWithItsName) {
 TEST(OpenVinoEngine, RefusesMoreTokensThanPositions) {
   const TempFolder folder;
   const Exported exported(
-      folder, Make(32, {Block(FullAttention{2}, 64, Precision::kF32)}));
+      folder, Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {});
   const std::int64_t length = kTask.max_tokens + 1;
   EXPECT_THROW(model->Run(RandomTokens(length, 10, 1), 1, length), Error);
   // The model stays usable.
-  EXPECT_EQ(model->Run({1, 2}, 1, 2).size(), 7u);
+  EXPECT_EQ(model->Run(std::vector<std::int64_t>{1, 2}, 1, 2).size(), 7u);
 }
 
 TEST(OpenVinoEngine, DescribesItself) {

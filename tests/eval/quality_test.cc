@@ -48,42 +48,29 @@ TEST(QualityOf, RefusesLogitsOfAnotherSize) {
   EXPECT_THROW(QualityOf({}, {}, 2), Error);
 }
 
-// Answers each row with its length and its sum of tokens.
-class SumModel : public EngineModel {
- public:
-  std::vector<float> Run(const std::vector<std::int64_t>& tokens,
-                         std::int64_t batch, std::int64_t length) override {
-    largest_batch = std::max(largest_batch, batch);
-    std::vector<float> logits;
-    for (std::int64_t row = 0; row < batch; ++row) {
-      std::int64_t sum = 0;
-      for (std::int64_t i = 0; i < length; ++i) {
-        sum += tokens[static_cast<std::size_t>(row * length + i)];
-      }
-      logits.push_back(static_cast<float>(length));
-      logits.push_back(static_cast<float>(sum));
-    }
-    return logits;
-  }
-  std::vector<KernelCount> Kernels() const override { return {}; }
-  std::int64_t MemoryBytes() const override { return 0; }
+TEST(QualityMeter, AddsUpBatches) {
+  const std::vector<std::int64_t> labels = {0, 0, 1, 1, 1, 2};
+  const auto logits = Predicting({0, 0, 1, 0, 3, 1}, 4);
+  QualityMeter meter(Topology::kEncoder, 4);
+  meter.Add({logits.data(), 8}, {labels.data(), 2});
+  meter.Add({logits.data() + 8, 16}, {labels.data() + 2, 4});
+  EXPECT_DOUBLE_EQ(meter.Metrics(0).at("accuracy").value, 0.5);
+  EXPECT_DOUBLE_EQ(meter.Metrics(0).at("macro_f1").value, 0.4);
+}
 
-  std::int64_t largest_batch = 0;
-};
-
-TEST(RunModel, AnswersInTheOrderOfTheData) {
-  TaskData data;
-  std::vector<float> expected;
-  for (std::int64_t row = 0; row < 23; ++row) {
-    const std::int64_t length = 1 + row * 7 % 4;
-    data.tokens.emplace_back(static_cast<std::size_t>(length), row);
-    data.labels.push_back(0);
-    expected.push_back(static_cast<float>(length));
-    expected.push_back(static_cast<float>(length * row));
-  }
-  SumModel model;
-  EXPECT_THAT(RunModel(model, data, 4, 2), ElementsAreArray(expected));
-  EXPECT_EQ(model.largest_batch, 4);
+TEST(QualityMeter, NatsOfADecoder) {
+  // Probabilities 1/4 and 3/4, and a place without a label.
+  const std::vector<float> logits = {0, std::log(3.0F), 0, std::log(3.0F), 9,
+                                     9};
+  const std::vector<std::int64_t> labels = {0, 1, kNoLabel};
+  QualityMeter meter(Topology::kDecoder, 2);
+  meter.Add(logits, labels);
+  const auto metrics = meter.Metrics(4);
+  const double nats = std::log(4.0) + std::log(4.0 / 3);
+  EXPECT_NEAR(metrics.at("nats_per_token").value, nats / 2, 1e-6);
+  EXPECT_NEAR(metrics.at("perplexity").value, std::exp(nats / 2), 1e-6);
+  EXPECT_NEAR(metrics.at("bits_per_character").value,
+              nats / 4 / std::log(2.0), 1e-6);
 }
 
 TEST(LanguageQualityOf, HandWorked) {

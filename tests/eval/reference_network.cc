@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "space/base/error.h"
 #include "space/base/rng.h"
@@ -27,54 +29,64 @@ struct LinearLayer {
   LinearSpec spec;
 };
 
-// Visits the network for its weights: value = nothing.
-class WeightVisitor {
+// Visits the network for its weights, by shapes alone.
+class WeightVisitor : public CostOps {
  public:
-  struct Value {};
-
   WeightVisitor(NamedTensors& weights, std::vector<LinearLayer>& linears,
                 std::uint64_t seed)
-      : weights_(weights), linears_(linears), rng_(seed) {}
+      : CostOps(32), weights_(weights), linears_(linears), rng_(seed) {}
 
-  Value Embedding(const std::string& name, const Value&, std::int64_t rows,
-                  std::int64_t dim) {
-    return Draw(name + ".weight", {rows, dim}, 0, 1);
+  Value Embedding(const std::string& name, const Value& tokens,
+                  std::int64_t rows, std::int64_t dim) {
+    return Lookup(Table(name, rows, dim), tokens);
   }
-  Value AddPositions(const std::string& name, const Value&, std::int64_t rows,
-                     std::int64_t dim) {
-    return Draw(name + ".weight", {rows, dim}, 0, 0.5);
+  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim) {
+    Draw(name + ".weight", {rows, dim}, 0, 1);
+    return CostOps::Table(name, rows, dim);
   }
-  Value Linear(const std::string& name, const Value&, const LinearSpec& spec) {
+  Value Matrix(const std::string& name, std::int64_t rows,
+               std::int64_t columns) {
+    Draw(name + ".weight", {rows, columns}, 0,
+         1 / std::sqrt(static_cast<double>(columns)));
+    return CostOps::Matrix(name, rows, columns);
+  }
+  Value RandomFeatures(const std::string& name, std::int64_t rows,
+                       std::int64_t columns) {
+    Draw(name + ".features", {rows, columns}, 0, 1);
+    return CostOps::RandomFeatures(name, rows, columns);
+  }
+  Value AddPositions(const std::string& name, const Value& x,
+                     std::int64_t rows, std::int64_t dim) {
+    Draw(name + ".weight", {rows, dim}, 0, 0.5);
+    return CostOps::AddPositions(name, x, rows, dim);
+  }
+  Value Linear(const std::string& name, const Value& x,
+               const LinearSpec& spec) {
     linears_.push_back({name, spec});
     Draw(name + ".bias", {spec.out}, 0, 0.1);
-    return Draw(name + ".weight", {spec.out, spec.in}, 0,
-                1 / std::sqrt(static_cast<double>(spec.in)));
+    Draw(name + ".weight", {spec.out, spec.in}, 0,
+         1 / std::sqrt(static_cast<double>(spec.in)));
+    return CostOps::Linear(name, x, spec);
   }
-  Value LayerNorm(const std::string& name, const Value&, std::int64_t dim) {
+  Value LayerNorm(const std::string& name, const Value& x, std::int64_t dim) {
     Draw(name + ".bias", {dim}, 0, 0.1);
-    return Draw(name + ".weight", {dim}, 1, 0.1);
+    Draw(name + ".weight", {dim}, 1, 0.1);
+    return CostOps::LayerNorm(name, x, dim);
   }
-  Value Gelu(const Value&) { return {}; }
-  Value Add(const Value&, const Value&) { return {}; }
-  Value Dropout(const Value&) { return {}; }
-  Value SplitHeads(const Value&, std::int64_t) { return {}; }
-  Value MergeHeads(const Value&) { return {}; }
-  Value ScaledDotProductAttention(const Value&, const Value&, const Value&,
-                                  std::int64_t) {
-    return {};
+  Value RmsNorm(const std::string& name, const Value& x, std::int64_t dim) {
+    Draw(name + ".weight", {dim}, 1, 0.1);
+    return CostOps::RmsNorm(name, x, dim);
   }
-  Value MeanTokens(const Value&) { return {}; }
-  void Tap(const std::string&, const Value&) {}
 
  private:
-  Value Draw(const std::string& name, const Shape& shape, double mean,
-             double deviation) {
+  void Draw(const std::string& name, const Shape& shape, double mean,
+            double deviation) {
+    if (weights_.contains(name)) return;
     std::vector<float> values(static_cast<std::size_t>(Product(shape)));
     for (float& value : values) {
       value = static_cast<float>(mean + deviation * rng_.Normal());
     }
     weights_[name] = TensorData::FromFloats(shape, values);
-    return {};
   }
 
   NamedTensors& weights_;
@@ -82,6 +94,13 @@ class WeightVisitor {
   Rng rng_;
 };
 static_assert(NetworkOps<WeightVisitor>);
+
+void VisitWeights(WeightVisitor& visitor, const Architecture& architecture,
+                  const TaskShape& task) {
+  Shape input = {1, 1};
+  if (task.features > 0) input.push_back(task.features);
+  Transformer(visitor, architecture, task, input, Shape{1, 1});
+}
 
 struct Array {
   Shape shape;
@@ -94,6 +113,215 @@ class ReferenceOps {
 
   ReferenceOps(const NamedTensors& weights, InputRanges* ranges)
       : weights_(weights), ranges_(ranges) {}
+
+  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim) {
+    return Stored(name + ".weight", {rows, dim});
+  }
+  Value Matrix(const std::string& name, std::int64_t rows,
+               std::int64_t columns) {
+    return Stored(name + ".weight", {rows, columns});
+  }
+  Value RandomFeatures(const std::string& name, std::int64_t rows,
+                       std::int64_t columns) {
+    return Stored(name + ".features", {rows, columns});
+  }
+  Value Lookup(const Value& table, const Value& tokens) {
+    const std::int64_t dim = table.shape[1];
+    Value y{{tokens.shape[0], tokens.shape[1], dim}, {}};
+    for (const double token : tokens.values) {
+      const double* row =
+          table.values.data() + static_cast<std::int64_t>(token) * dim;
+      y.values.insert(y.values.end(), row, row + dim);
+    }
+    return y;
+  }
+  Value AddSinusoids(const Value& x, std::int64_t, std::int64_t dim) {
+    Value y = x;
+    for (std::int64_t i = 0; i < Product(x.shape); ++i) {
+      const std::int64_t place = i / dim % x.shape[1];
+      const std::int64_t column = i % dim;
+      const double angle = Angle(place, column % (dim / 2), dim);
+      y.values[At(i)] += column < dim / 2 ? std::sin(angle) : std::cos(angle);
+    }
+    return y;
+  }
+  Value Rotary(const Value& x, std::int64_t) {
+    const std::int64_t dim = x.shape[3];
+    Value y = x;
+    for (std::int64_t at = 0; at < Product(x.shape); at += dim) {
+      const std::int64_t place = at / dim % x.shape[2];
+      for (std::int64_t i = 0; i < dim / 2; ++i) {
+        const double angle = Angle(place, i, dim);
+        const double a = x.values[At(at + i)];
+        const double b = x.values[At(at + i + dim / 2)];
+        y.values[At(at + i)] = a * std::cos(angle) - b * std::sin(angle);
+        y.values[At(at + i + dim / 2)] =
+            b * std::cos(angle) + a * std::sin(angle);
+      }
+    }
+    return y;
+  }
+  Value RmsNorm(const std::string& name, const Value& x, std::int64_t dim) {
+    const float* weight = weights_.at(name + ".weight").data<float>();
+    Value y = x;
+    for (std::int64_t at = 0; at < Product(x.shape); at += dim) {
+      double* row = y.values.data() + at;
+      const double square = std::inner_product(row, row + dim, row, 0.0);
+      const double root = std::sqrt(square / static_cast<double>(dim) + 1e-5);
+      for (std::int64_t i = 0; i < dim; ++i) row[i] *= weight[i] / root;
+    }
+    return y;
+  }
+
+  Value Relu(const Value& x) {
+    return Each(x, [](double v) { return std::max(v, 0.0); });
+  }
+  Value Silu(const Value& x) {
+    return Each(x, [](double v) { return v / (1 + std::exp(-v)); });
+  }
+  Value Exp(const Value& x) {
+    return Each(x, [](double v) { return std::exp(v); });
+  }
+  Value EluPlusOne(const Value& x) {
+    return Each(x, [](double v) { return v > 0 ? v + 1 : std::exp(v); });
+  }
+  Value Scale(const Value& x, double factor) {
+    return Each(x, [&](double v) { return v * factor; });
+  }
+  Value Offset(const Value& x, double offset) {
+    return Each(x, [&](double v) { return v + offset; });
+  }
+  Value Multiply(const Value& x, const Value& y) {
+    return Both(x, y, std::multiplies<>());
+  }
+  Value Divide(const Value& x, const Value& y) {
+    return Both(x, y, std::divides<>());
+  }
+
+  Value Transpose(const Value& x, std::int64_t i, std::int64_t j) {
+    Shape shape = x.shape;
+    std::swap(shape[At(i)], shape[At(j)]);
+    return Made(shape, [&](Shape place) {
+      std::swap(place[At(i)], place[At(j)]);
+      return x.values[At(Flat(x.shape, place))];
+    });
+  }
+  Value Reshape(const Value& x, const Shape& dims) {
+    return {shapes_.Reshape(x.shape, dims), x.values};
+  }
+  Value Pad(const Value& x, std::int64_t axis, std::int64_t before,
+            std::int64_t after) {
+    Shape shape = x.shape;
+    shape[At(axis)] += before + after;
+    return Made(shape, [&](Shape place) {
+      place[At(axis)] -= before;
+      const std::int64_t at = place[At(axis)];
+      return at < 0 || at >= x.shape[At(axis)]
+                 ? 0.0
+                 : x.values[At(Flat(x.shape, place))];
+    });
+  }
+  Value PadToMultiple(const Value& x, std::int64_t axis,
+                      std::int64_t multiple) {
+    const std::int64_t over = x.shape[At(axis)] % multiple;
+    return Pad(x, axis, 0, over == 0 ? 0 : multiple - over);
+  }
+  Value Slice(const Value& x, std::int64_t axis, std::int64_t begin,
+              std::int64_t end) {
+    return Made(shapes_.Slice(x.shape, axis, begin, end), [&](Shape place) {
+      place[At(axis)] += begin;
+      return x.values[At(Flat(x.shape, place))];
+    });
+  }
+  Value CutLike(const Value& x, std::int64_t axis, const Value& like,
+                std::int64_t like_axis) {
+    return Slice(x, axis, 0, like.shape[At(like_axis)]);
+  }
+  Value Concat(const std::vector<Value>& parts, std::int64_t axis) {
+    std::vector<Shape> shapes;
+    for (const Value& part : parts) shapes.push_back(part.shape);
+    return Made(shapes_.Concat(shapes, axis), [&](Shape place) {
+      std::size_t part = 0;
+      while (place[At(axis)] >= parts[part].shape[At(axis)]) {
+        place[At(axis)] -= parts[part++].shape[At(axis)];
+      }
+      return parts[part].values[At(Flat(parts[part].shape, place))];
+    });
+  }
+  Value TokenOnes(const Value& x) {
+    return Made({1, 1, x.shape[2], 1}, [](const Shape&) { return 1.0; });
+  }
+  Value Constant(const std::string&, const Shape& dims,
+                 const std::vector<float>& values) {
+    return {dims, {values.begin(), values.end()}};
+  }
+
+  Value MatMul(const Value& x, const Value& y) {
+    const std::int64_t inner = x.shape.back();
+    return Made(shapes_.MatMul(x.shape, y.shape), [&](const Shape& place) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < inner; ++i) {
+        Shape left = place;
+        left.back() = i;
+        Shape right = place;
+        right[right.size() - 2] = i;
+        sum += Broadcasted(x, left) * Broadcasted(y, right);
+      }
+      return sum;
+    });
+  }
+  Value Softmax(const Value& x) {
+    const Value exps = Exp(Both(x, Max(x), std::minus<>()));
+    return Divide(exps, Sum(exps, static_cast<std::int64_t>(x.shape.size()) - 1));
+  }
+  Value Sum(const Value& x, std::int64_t axis) {
+    Shape shape = x.shape;
+    shape[At(axis)] = 1;
+    return Made(shape, [&](Shape place) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < x.shape[At(axis)]; ++i) {
+        place[At(axis)] = i;
+        sum += x.values[At(Flat(x.shape, place))];
+      }
+      return sum;
+    });
+  }
+  Value Max(const Value& x) {
+    Shape shape = x.shape;
+    shape.back() = 1;
+    return Made(shape, [&](Shape place) {
+      double most = -std::numeric_limits<double>::infinity();
+      for (std::int64_t i = 0; i < x.shape.back(); ++i) {
+        place.back() = i;
+        most = std::max(most, x.values[At(Flat(x.shape, place))]);
+      }
+      return most;
+    });
+  }
+  Value RunningSum(const Value& x, std::int64_t axis) {
+    return Made(x.shape, [&](Shape place) {
+      double sum = 0;
+      for (std::int64_t i = place[At(axis)]; i >= 0; --i) {
+        place[At(axis)] = i;
+        sum += x.values[At(Flat(x.shape, place))];
+      }
+      return sum;
+    });
+  }
+  Value LowerTriangle(const Value& x, std::int64_t diagonal) {
+    return Made(x.shape, [&](const Shape& place) {
+      const std::size_t last = place.size() - 1;
+      return place[last] - place[last - 1] <= diagonal
+                 ? x.values[At(Flat(x.shape, place))]
+                 : 0.0;
+    });
+  }
+  bool Stepwise() { return false; }
+  Value Remember(const std::string&, const Value& x) { return x; }
+  std::optional<Value> Carried(const std::string&, const Shape&) {
+    return std::nullopt;
+  }
+  void Carry(const std::string&, const Value&) {}
 
   Value Embedding(const std::string& name, const Value& tokens, std::int64_t,
                   std::int64_t dim) {
@@ -167,11 +395,7 @@ class ReferenceOps {
   }
 
   Value Add(const Value& x, const Value& y) {
-    Value sum = x;
-    for (std::size_t i = 0; i < sum.values.size(); ++i) {
-      sum.values[i] += y.values[i];
-    }
-    return sum;
+    return Both(x, y, std::plus<>());
   }
 
   Value Dropout(const Value& x) { return x; }
@@ -188,16 +412,19 @@ class ReferenceOps {
   }
 
   Value ScaledDotProductAttention(const Value& q, const Value& k,
-                                  const Value& v, std::int64_t window) {
+                                  const Value& v, const AttentionMask& mask) {
     const std::int64_t tokens = q.shape[2];
+    const std::int64_t keys = k.shape[2];
     const std::int64_t dim = q.shape[3];
+    const std::int64_t group = q.shape[1] / k.shape[1];
     Value y{q.shape, std::vector<double>(q.values.size(), 0)};
     for (std::int64_t head = 0; head < q.shape[0] * q.shape[1]; ++head) {
       const std::int64_t base = head * tokens * dim;
+      const std::int64_t key_base = head / group * keys * dim;
       for (std::int64_t i = 0; i < tokens; ++i) {
-        Attend(q.values.data() + base + i * dim, k.values.data() + base,
-               v.values.data() + base, y.values.data() + base + i * dim, i,
-               tokens, dim, window);
+        Attend(q.values.data() + base + i * dim, k.values.data() + key_base,
+               v.values.data() + key_base, y.values.data() + base + i * dim, i,
+               keys, dim, mask);
       }
     }
     return y;
@@ -220,6 +447,66 @@ class ReferenceOps {
   void Tap(const std::string&, const Value&) {}
 
  private:
+  static std::size_t At(std::int64_t i) { return static_cast<std::size_t>(i); }
+  static double Angle(std::int64_t place, std::int64_t i, std::int64_t dim) {
+    return static_cast<double>(place) /
+           std::pow(10000.0, 2.0 * static_cast<double>(i) /
+                                 static_cast<double>(dim));
+  }
+  static std::int64_t Flat(const Shape& shape, const Shape& place) {
+    std::int64_t flat = 0;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      flat = flat * shape[i] + place[i];
+    }
+    return flat;
+  }
+  // The element of x that stands for `place` of a larger array.
+  static double Broadcasted(const Value& x, const Shape& place) {
+    Shape own(place.end() - static_cast<std::ptrdiff_t>(x.shape.size()),
+              place.end());
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (x.shape[i] == 1) own[i] = 0;
+    }
+    return x.values[At(Flat(x.shape, own))];
+  }
+  template <typename Element>
+  static Value Made(const Shape& shape, Element element) {
+    Value y{shape, {}};
+    for (std::int64_t flat = 0; flat < Product(shape); ++flat) {
+      Shape place(shape.size());
+      std::int64_t rest = flat;
+      for (std::size_t i = shape.size(); i-- > 0;) {
+        place[i] = rest % shape[i];
+        rest /= shape[i];
+      }
+      y.values.push_back(element(place));
+    }
+    return y;
+  }
+  template <typename F>
+  static Value Each(const Value& x, F f) {
+    Value y = x;
+    for (double& v : y.values) v = f(v);
+    return y;
+  }
+  template <typename F>
+  Value Both(const Value& x, const Value& y, F f) {
+    if (x.shape == y.shape) {
+      Value z = x;
+      for (std::size_t i = 0; i < z.values.size(); ++i) {
+        z.values[i] = f(x.values[i], y.values[i]);
+      }
+      return z;
+    }
+    return Made(shapes_.Add(x.shape, y.shape), [&](const Shape& place) {
+      return f(Broadcasted(x, place), Broadcasted(y, place));
+    });
+  }
+  Value Stored(const std::string& name, const Shape& shape) const {
+    const float* values = weights_.at(name).data<float>();
+    return {shape, {values, values + Product(shape)}};
+  }
+
   void Note(const std::string& name, const Value& x) {
     const auto [low, high] =
         std::minmax_element(x.values.begin(), x.values.end());
@@ -245,11 +532,16 @@ class ReferenceOps {
 
   static void Attend(const double* q, const double* keys, const double* values,
                      double* out, std::int64_t i, std::int64_t tokens,
-                     std::int64_t dim, std::int64_t window) {
+                     std::int64_t dim, const AttentionMask& mask) {
     std::vector<double> shares(static_cast<std::size_t>(tokens), 0);
     double sum = 0;
     for (std::int64_t j = 0; j < tokens; ++j) {
-      if (window >= 0 && std::abs(i - j) > window) continue;
+      const std::int64_t away = std::abs(i - j);
+      if (mask.causal && j > i) continue;
+      if (mask.window >= 0 && away > mask.window) continue;
+      if (mask.stride > 0 && away >= mask.stride && away % mask.stride != 0) {
+        continue;
+      }
       const double score = std::inner_product(q, q + dim, keys + j * dim, 0.0) /
                            std::sqrt(static_cast<double>(dim));
       sum += shares[static_cast<std::size_t>(j)] = std::exp(score);
@@ -312,6 +604,7 @@ class ReferenceOps {
 
   const NamedTensors& weights_;
   InputRanges* ranges_;
+  CostOps shapes_{32};
 };
 static_assert(NetworkOps<ReferenceOps>);
 
@@ -375,7 +668,7 @@ NamedTensors RandomWeights(const Architecture& architecture,
   NamedTensors weights;
   std::vector<LinearLayer> linears;
   WeightVisitor visitor(weights, linears, seed);
-  Classifier(visitor, architecture, task, {});
+  VisitWeights(visitor, architecture, task);
   return weights;
 }
 
@@ -386,9 +679,8 @@ std::vector<float> ReferenceLogits(const Architecture& architecture,
                                    std::int64_t batch, std::int64_t length,
                                    InputRanges* ranges) {
   ReferenceOps ops(weights, ranges);
-  const Array logits =
-      Classifier(ops, architecture, task,
-                 Array{{batch, length}, {tokens.begin(), tokens.end()}});
+  Array input{{batch, length}, {tokens.begin(), tokens.end()}};
+  const Array logits = Transformer(ops, architecture, task, input, input);
   return {logits.values.begin(), logits.values.end()};
 }
 
@@ -402,7 +694,7 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
   NamedTensors drawn;
   std::vector<LinearLayer> linears;
   WeightVisitor visitor(drawn, linears, 0);
-  Classifier(visitor, architecture, task, {});
+  VisitWeights(visitor, architecture, task);
   NamedTensors quantized = weights;
   for (const LinearLayer& layer : linears) {
     if (layer.spec.precision == Precision::kW8A8) {

@@ -29,7 +29,9 @@ NamedTensors RandomWeights(const Architecture& architecture,
 // Smallest and largest input of each linear layer, by name.
 using InputRanges = std::map<std::string, std::pair<double, double>>;
 
-// tokens row major [batch, length] -> logits row major [batch, classes].
+// tokens row major [batch, length] -> logits row major [batch, classes], or
+// [batch, length, vocabulary] of a decoder. An encoder-decoder is given the
+// tokens on both sides.
 std::vector<float> ReferenceLogits(const Architecture& architecture,
                                    const TaskShape& task,
                                    const NamedTensors& weights,

@@ -3,11 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "space/search_space.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-const TaskShape kTask = {1000, 45, 32, 32};
+const TaskShape kTask = ClassifierShape(1000, 45, 32, 32);
 
 double Accuracy(const Outcome& outcome) {
   return std::get<Measurement>(outcome).metrics.at("accuracy").value;
@@ -31,7 +32,7 @@ TEST(SimulatedEvaluator, DependsOnTheArchitectureAlone) {
 TEST(SimulatedLatency, GrowsWithWorkAndFallsWithBits) {
   const auto latency = [](std::int64_t d, std::size_t layers,
                           Precision precision, std::int64_t tokens) {
-    const BlockSpec block = {FullAttention{4}, {4 * d}, precision};
+    const BlockSpec block = {MultiHead(4), {4 * d}, precision};
     return SimulatedLatencyMs({{d}, std::vector<BlockSpec>(layers, block)},
                               kTask, 1, tokens);
   };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "space/base/error.h"
+#include "tests/space/shapes.h"
 #include "tests/space/temp_folder.h"
 
 namespace hone {
@@ -37,8 +38,11 @@ PreparedData MakeData() {
 TrainedEvaluatorOptions MakeOptions(const TempFolder& folder, int workers) {
   TrainedEvaluatorOptions options;
   options.study_seed = 3;
-  options.task = {20, 2, 8, 16};
-  options.teacher = {"", 16, 1, 2, 32};
+  options.task = ClassifierShape(20, 2, 8, 16);
+  options.teacher.d_model = 16;
+  options.teacher.layers = 1;
+  options.teacher.heads = 2;
+  options.teacher.feed_forward = 32;
   options.teacher_training.steps = 40;
   options.teacher_training.warmup_steps = 4;
   options.training = options.teacher_training;
@@ -56,7 +60,7 @@ std::vector<Candidate> Batch() {
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
     batch.push_back({static_cast<std::int64_t>(batch.size()),
-                     {{16}, {{FullAttention{2}, {32}, precision}}},
+                     {{16}, {{MultiHead(2), {32}, precision}}},
                      11,
                      Fidelity::kTrained});
   }
@@ -156,6 +160,64 @@ TEST_F(TrainedEvaluatorTest, RefusesACheckpointThatDoesNotFit) {
   options.teacher.d_model = 32;
   EXPECT_THROW(TrainedEvaluator(options, data_, nullptr).Evaluate(Batch()),
                Error);
+}
+
+// A language model and a translator through the whole chain, in the engine.
+TEST_F(TrainedEvaluatorTest, DecodersAreTrainedExportedAndMeasured) {
+  PreparedData data;
+  TaskOptions characters;
+  characters.vocabulary = "character";
+  data.vocabulary = TrainVocabulary(characters, {"abcdefghijklmnopqr"});
+  Rng rng(1);
+  for (TaskData* split : {&data.train, &data.dev}) {
+    for (int row = 0; row < 40; ++row) {
+      std::vector<std::int64_t> tokens;
+      for (std::uint64_t i = 0; i < 2 + rng.Below(4); ++i) {
+        tokens.push_back(static_cast<std::int64_t>(rng.Below(18)));
+      }
+      split->references.push_back(data.vocabulary->Decode(tokens));
+      split->targets.push_back(tokens);
+      split->tokens.push_back(std::move(tokens));
+    }
+  }
+  const auto engine = MakeOpenVinoEngine();
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  options.task = TranslationShape(data.vocabulary->size() + 2, 8, 8);
+  options.measurement.new_tokens = 3;
+  options.measurement.rounds = 3;
+  options.measurement.round_milliseconds = 1;
+  const BlockSpec block{MultiHead(2), {32}, Precision::kW8A8};
+  BlockSpec crossed = block;
+  crossed.cross = CrossAttentionSpec{2, 1};
+  TrainedEvaluator translator(options, data, engine.get());
+  const auto translated =
+      translator.Evaluate({{0, {{16}, {block}, {crossed}}, 1,
+                            Fidelity::kTrained}});
+  const auto& metrics = Measured(translated.at(0)).metrics;
+  for (const char* name : {"bleu", "nats_per_token", "generate_ms",
+                           "prefill_ms", "ms_per_token", "cache_bytes"}) {
+    EXPECT_TRUE(metrics.contains(name)) << name;
+  }
+  EXPECT_FALSE(Sha(translated[0], "encoder.onnx").empty());
+  EXPECT_LT(metrics.at("parity_error").value, 0.02);
+
+  PreparedData stream;
+  for (TaskData* split : {&stream.train, &stream.dev}) {
+    for (int i = 0; i < 400; ++i) split->stream.push_back(i * i % 20);
+    split->window = 8;
+    split->characters = 400;
+  }
+  options.task = DecoderShape(20, 8);
+  TrainedEvaluator model(options, stream, engine.get());
+  const auto modelled = model.Evaluate(
+      {{0, {{16}, {}, {block}}, 1, Fidelity::kTrained}});
+  EXPECT_LT(Measured(modelled.at(0)).metrics.at("nats_per_token").value, 3);
+  // The simulated engine scores the same weights.
+  TrainedEvaluator eager(options, stream, nullptr);
+  const auto simulated =
+      eager.Evaluate({{0, {{16}, {}, {block}}, 1, Fidelity::kTrained}});
+  EXPECT_NEAR(Measured(simulated.at(0)).metrics.at("nats_per_token").value,
+              Measured(modelled[0]).metrics.at("nats_per_token").value, 1e-2);
 }
 
 }  // namespace

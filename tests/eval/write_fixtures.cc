@@ -16,6 +16,7 @@
 #include "eval/export/onnx_export.h"
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
@@ -35,7 +36,7 @@ void Write(const std::filesystem::path& folder, const Fixture& fixture) {
   const NamedTensors quantized =
       QuantizeByRange(architecture, task, file.tensors, tokens, batch, length);
   WriteFileAtomic(folder / (name + ".onnx"),
-                  ExportOnnx(architecture, task, quantized, {}));
+                  ExportOnnx(architecture, task, quantized, {}).at(kModelFile));
   TensorData tokens_BT{DType::kI64, {batch, length}, {}};
   tokens_BT.bytes.resize(tokens.size() * sizeof(std::int64_t));
   std::memcpy(tokens_BT.bytes.data(), tokens.data(), tokens_BT.bytes.size());
@@ -45,17 +46,17 @@ void Write(const std::filesystem::path& folder, const Fixture& fixture) {
       ReferenceLogits(architecture, task, quantized, tokens, batch, length));
   file.metadata["architecture"] = CanonicalText(architecture);
   file.metadata["precision"] =
-      std::string(Name(architecture.blocks[0].precision));
+      std::string(Name(architecture.encoder[0].precision));
   WriteSafeTensors(folder / (name + ".safetensors"), file);
 }
 
 std::vector<Fixture> CheckFixtures() {
-  const TaskShape task{300, 9, 48, 32};
+  const TaskShape task = ClassifierShape(300, 9, 48, 32);
   std::vector<Fixture> fixtures;
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
     for (const AttentionSpec& attention :
-         {AttentionSpec(FullAttention{4}),
+         {AttentionSpec(MultiHead(4)),
           AttentionSpec(LocalAttention{2, 3})}) {
       const Architecture architecture{
           {64}, {2, BlockSpec{attention, {160}, precision}}};
@@ -74,7 +75,7 @@ std::vector<Fixture> CheckFixtures() {
 
 // Models of the size that a search on glosses proposes: 4 heads, FFN 4 d_model.
 std::vector<Fixture> PeerFixtures() {
-  const TaskShape task{8000, 45, 64, 32};
+  const TaskShape task = ClassifierShape(8000, 45, 64, 32);
   std::vector<Fixture> fixtures;
   for (const std::int64_t d_model : {64, 128, 256}) {
     for (const std::int64_t layers : {2, 4}) {
@@ -82,7 +83,7 @@ std::vector<Fixture> PeerFixtures() {
         for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
           const std::vector<BlockSpec> blocks(
               static_cast<std::size_t>(layers),
-              BlockSpec{FullAttention{4}, {4 * d_model}, precision});
+              BlockSpec{MultiHead(4), {4 * d_model}, precision});
           fixtures.push_back({"d" + std::to_string(d_model) + "_l" +
                                   std::to_string(layers) + "_t" +
                                   std::to_string(tokens) + "_" +

@@ -260,8 +260,8 @@ class MessagesTest(CliTest):
         for words, suggestion in [
                 (["serach", SIMULATED], "'search'"),
                 (["trials", "s.db", "--limt", "3"], "'--limit'"),
-                (["search", SIMULATED, "--set", "task.kind=wordnet-gloss2"],
-                 "'wordnet-gloss'"),
+                (["search", SIMULATED, "--set", "task.kind=text-clasification"],
+                 "'text-classification'"),
                 (["search", SIMULATED, "--set", "serch.trials=3"], "'search'"),
         ]:
             output, message = self.hone(*words, expect=2)

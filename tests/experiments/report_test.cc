@@ -18,7 +18,7 @@ using testing::Not;
 Trial Complete(std::int64_t number, double accuracy, double latency_ms) {
   Trial trial;
   trial.number = number;
-  trial.architecture = {{64}, {{FullAttention{2}, {128}, Precision::kW8A8}}};
+  trial.architecture = {{64}, {{MultiHead(2), {128}, Precision::kW8A8}}};
   Measurement measurement;
   measurement.metrics = {
       {"accuracy", {accuracy, "1", {}, {}}},

@@ -10,10 +10,11 @@
 #include "search/study.h"
 #include "search/trial_store.h"
 #include "space/base/error.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 
-inline const TaskShape kTestTask = {1000, 10, 32, 32};
+inline const TaskShape kTestTask = ClassifierShape(1000, 10, 32, 32);
 
 inline SearchSpace TestSpace() {
   SearchSpaceOptions options;

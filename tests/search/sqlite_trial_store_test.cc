@@ -17,7 +17,7 @@ using Mode = SqliteTrialStore::Mode;
 Trial GridTrial(std::int64_t number, Rng& rng) {
   Trial trial;
   trial.number = number;
-  trial.architecture = {{32}, {{FullAttention{2}, {64}, Precision::kF32}}};
+  trial.architecture = {{32}, {{MultiHead(2), {64}, Precision::kF32}}};
   if (rng.Bernoulli(0.1)) {
     trial.outcome = Failure{"diverged", "x"};
     return trial;

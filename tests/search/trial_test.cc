@@ -13,7 +13,7 @@ namespace {
 Trial Example() {
   Trial trial;
   trial.number = 3;
-  trial.architecture = {{32}, {{FullAttention{2}, {64}, Precision::kW4}}};
+  trial.architecture = {{32}, {{MultiHead(2), {64}, Precision::kW4}}};
   trial.seed = 99;
   trial.origin = "random";
   trial.finished_at = "2026-01-01T00:00:00Z";
@@ -77,10 +77,10 @@ TEST(StudyDigest, DependsOnSpecAndOrder) {
 TEST(TrainingSeed, IsSharedByPrecisionsAlone) {
   Architecture architecture = Example().architecture;
   const std::uint64_t seed = TrainingSeed(1, architecture);
-  architecture.blocks[0].precision = Precision::kF32;
+  architecture.encoder[0].precision = Precision::kF32;
   EXPECT_EQ(TrainingSeed(1, architecture), seed);
   EXPECT_NE(TrainingSeed(2, architecture), seed);
-  architecture.blocks[0].feed_forward.width = 65;
+  architecture.encoder[0].feed_forward.width = 65;
   EXPECT_NE(TrainingSeed(1, architecture), seed);
 }
 

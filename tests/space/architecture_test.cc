@@ -3,23 +3,26 @@
 #include <gtest/gtest.h>
 
 #include "space/base/error.h"
+#include "tests/space/kinds.h"
 
 namespace hone {
 namespace {
 
 const Architecture kExample = {{128},
-                               {{FullAttention{4}, {256}, Precision::kW8A8},
-                                {FullAttention{4}, {256}, Precision::kW8A8},
+                               {{MultiHead(4), {256}, Precision::kW8A8},
+                                {MultiHead(4), {256}, Precision::kW8A8},
                                 {LocalAttention{2, 8}, {128}, Precision::kW4}}};
 
 constexpr char kText[] =
-    R"({"blocks":[{"attention":{"heads":4,"kind":"full"},)"
-    R"("feed_forward":{"width":256},"precision":"w8a8"},)"
-    R"({"attention":{"heads":4,"kind":"full"},)"
-    R"("feed_forward":{"width":256},"precision":"w8a8"},)"
+    R"({"decoder":[],"encoder":[)"
+    R"({"attention":{"heads":4,"kind":"full","kv_heads":4},)"
+    R"("feed_forward":{"activation":"gelu","width":256},"precision":"w8a8"},)"
+    R"({"attention":{"heads":4,"kind":"full","kv_heads":4},)"
+    R"("feed_forward":{"activation":"gelu","width":256},"precision":"w8a8"},)"
     R"({"attention":{"heads":2,"kind":"local","window":8},)"
-    R"("feed_forward":{"width":128},"precision":"w4"}],)"
-    R"("stem":{"d_model":128}})";
+    R"("feed_forward":{"activation":"gelu","width":128},"precision":"w4"}],)"
+    R"("stem":{"d_model":128,"norm":"layer","norm_place":"pre",)"
+    R"("output":"tied","positions":"learned"}})";
 
 TEST(Architecture, CanonicalTextAndBack) {
   EXPECT_EQ(CanonicalText(kExample), kText);
@@ -31,10 +34,10 @@ TEST(Architecture, CanonicalTextAndBack) {
 TEST(Architecture, HashIsTheIdentity) {
   Architecture other = kExample;
   EXPECT_EQ(ArchitectureHash(other), ArchitectureHash(kExample));
-  other.blocks[2].attention = LocalAttention{2, 9};
+  other.encoder[2].attention = LocalAttention{2, 9};
   EXPECT_NE(ArchitectureHash(other), ArchitectureHash(kExample));
   other = kExample;
-  other.blocks[0].precision = Precision::kW4;
+  other.encoder[0].precision = Precision::kW4;
   EXPECT_EQ(WithoutPrecision(other), WithoutPrecision(kExample));
 }
 
@@ -53,13 +56,64 @@ TEST(Architecture, RefusesWhatItDoesNotKnow) {
     }
   };
   refused(R"("heads":4)", R"("heads":3)", "3 does not divide d_model 128");
-  refused(R"("heads":4)", R"("heads":0)", "blocks[0].attention.heads");
+  refused(R"("heads":4)", R"("heads":0)", "encoder[0].attention.heads");
+  refused(R"("kv_heads":4)", R"("kv_heads":3)", "3 does not divide heads 4");
+  refused(R"("positions":"learned")", R"("positions":"learnt")",
+          "did you mean 'learned'");
   refused(R"("heads":4)", R"("head":4)", "'heads' is missing");
   refused(R"("kind":"local")", R"("kind":"locale")", "did you mean 'local'");
   refused(R"("w4")", R"("w5")", "did you mean 'w4'");
   refused(R"("stem")", R"("stern")", "'stem' is missing");
-  refused(R"({"d_model":128})", R"({"d_model":128,"x":1})", "unknown key 'x'");
+  refused(R"({"d_model":128,)", R"({"x":1,"d_model":128,)", "unknown key 'x'");
   refused(R"("width":128)", R"("width":1.5)", "whole number");
+}
+
+TEST(Architecture, EveryKindRoundTrips) {
+  for (const NetworkCase& one : NetworkCases(32, Precision::kW4)) {
+    const std::string text = CanonicalText(one.architecture);
+    EXPECT_EQ(ArchitectureFromJson(ParseJson(text, "t"), "t"),
+              one.architecture)
+        << one.name;
+    EXPECT_EQ(TopologyOf(one.architecture), one.task.topology) << one.name;
+    for (const BlockSpec& block : AllBlocks(one.architecture)) {
+      const auto again = WithHeads(ParseAttention(AttentionName(block.attention)),
+                                   Heads(block.attention));
+      EXPECT_EQ(again, block.attention) << one.name;
+    }
+  }
+}
+
+TEST(Architecture, RefusesWhatDoesNotFitTogether) {
+  const auto refused = [](const Architecture& architecture,
+                          const std::string& message) {
+    try {
+      CheckArchitecture(architecture, "a");
+      FAIL() << message;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
+          << error.what();
+    }
+  };
+  const BlockSpec full = BlockOf("full", 2, 8, Precision::kF32);
+  BlockSpec crossed = full;
+  crossed.cross = CrossAttentionSpec{2, 2};
+  refused({{8}, {}, {BlockOf("linformer:4", 2, 8, Precision::kF32)}},
+          "a.decoder[0].attention: linformer:4 mixes later tokens");
+  refused({{8}, {full}, {full}}, "a.decoder[0].cross: missing");
+  refused({{8}, {}, {crossed}}, "there is no encoder to attend to");
+  refused({{8}, {full}, {crossed}}, "2 of 1 encoder blocks");
+  refused({{8}, {crossed}, {}}, "only decoder blocks");
+  refused({{6, Positions::kRotary}, {full}}, "rotary positions turn pairs");
+  refused({{8}, {}}, "at least one block");
+  CheckArchitecture({{8}, {full, full}, {crossed}}, "a");
+}
+
+TEST(ParseAttention, SaysWhatWouldBeRight) {
+  for (const char* word : {"local", "local:", "local:0", "strided:x",
+                           "linformer", "linformer:4:heads", "full:",
+                           "performer:-1", "linear:3", "fulll"}) {
+    EXPECT_THROW(ParseAttention(word), Error) << word;
+  }
 }
 
 }  // namespace

@@ -4,16 +4,17 @@
 
 #include "space/base/error.h"
 #include "space/network/cost_ops.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-const TaskShape kTask = {1000, 7, 20, 32};
+const TaskShape kTask = ClassifierShape(1000, 7, 20, 32);
 
 // Worked by hand for d 64, FFN 128, T 10.
 TEST(Cost, HandWorkedExample) {
   const Architecture architecture = {
-      {64}, {{FullAttention{4}, {128}, Precision::kF32}}};
+      {64}, {{MultiHead(4), {128}, Precision::kF32}}};
   const Cost cost = CostOf(architecture, kTask, 1, 10);
   const std::int64_t attention = 4 * (64 * 64 + 64);
   const std::int64_t feed_forward = 64 * 128 + 128 + 128 * 64 + 64;
@@ -32,7 +33,7 @@ TEST(Cost, HandWorkedExample) {
 
 TEST(Cost, QuantizedBytes) {
   const auto bytes = [](Precision precision) {
-    return CostOf({{64}, {{FullAttention{4}, {128}, precision}}}, kTask, 1, 10)
+    return CostOf({{64}, {{MultiHead(4), {128}, precision}}}, kTask, 1, 10)
         .weight_bytes;
   };
   const std::int64_t weights = 4 * 64 * 64 + 2 * 64 * 128;
@@ -62,7 +63,7 @@ TEST(Cost, BlockOfFourBitScales) {
 }
 
 TEST(Cost, MetricsByName) {
-  const Cost cost = {1, 2, 3, 4};
+  const Cost cost = {1, 2, 3, 4, 5};
   double expected = 1;
   for (const std::string& name : CostMetricNames()) {
     EXPECT_EQ(CostMetric(cost, name), expected++);

@@ -7,11 +7,13 @@
 
 #include "space/base/error.h"
 #include "space/encoding.h"
+#include "space/variation.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-const TaskShape kTask = {100, 5, 16, 32};
+const TaskShape kTask = ClassifierShape(100, 5, 16, 32);
 
 SearchSpaceOptions Small() {
   SearchSpaceOptions options;
@@ -93,13 +95,13 @@ TEST(SearchSpace, EncodingRoundTrips) {
   std::set<std::vector<int>> codes;
   for (const Architecture& member : space.Enumerate(1000)) {
     const std::vector<int> genes = Encode(space, member);
-    EXPECT_EQ(genes.size(), 8u);
+    EXPECT_EQ(genes.size(), 7u + 2 * 5u);
     EXPECT_EQ(Decode(space, genes), member);
     codes.insert(genes);
   }
   EXPECT_EQ(static_cast<double>(codes.size()), space.Size());
   std::vector<int> genes = *codes.begin();
-  genes[2] = 99;
+  genes[7] = 99;
   EXPECT_THROW(Decode(space, genes), Error);
   genes.pop_back();
   EXPECT_THROW(Decode(space, genes), Error);
@@ -131,6 +133,62 @@ TEST(SearchSpace, RefusesBadOptionsByName) {
   refused([](Options& o) { o.attention = {"local:0"}; }, "window");
   refused([](Options& o) { o.constraints = {"params <= 3"}; },
           "space.constraints[0]: unknown cost metric 'params'");
+}
+
+// Encoder, cross-attention and decoder vary apart.
+TEST(SearchSpace, EncoderDecoderEqualsEnumeration) {
+  SearchSpaceOptions options;
+  options.d_model = {16};
+  options.layers = {1, 2};
+  options.decoder_layers = {1};
+  options.heads = {2};
+  options.feed_forward = {8};
+  options.attention = {"full", "linformer:4"};
+  options.decoder_attention = {"full:1"};
+  options.cross_layers = {1, 2};
+  options.precision = {"f32"};
+  options.positions = {"learned", "rotary"};
+  const SearchSpace space(options, TranslationShape(50, 8, 8));
+  // One encoder block: 2 kinds, 1 cross choice; two: 4 kinds, 2 choices.
+  EXPECT_EQ(space.Size(), 2 * (2 * 1 + 4 * 2));
+  const auto members = space.Enumerate(100);
+  EXPECT_EQ(static_cast<double>(members.size()), space.Size());
+  for (const Architecture& member : members) {
+    EXPECT_TRUE(space.Contains(member));
+    CheckArchitecture(member, "a");
+    EXPECT_EQ(Decode(space, Encode(space, member)), member);
+  }
+  std::set<Architecture> seen;
+  for (int i = 0; i < 500; ++i) {
+    Rng rng(7, i, "sample");
+    const Architecture sample = space.Sample(rng);
+    const Architecture child = Mutate(space, sample, 0.2, rng);
+    EXPECT_TRUE(space.Contains(child));
+    EXPECT_TRUE(space.Contains(Crossover(space, sample, child, rng)));
+    seen.insert(sample);
+  }
+  EXPECT_EQ(static_cast<double>(seen.size()), space.Size());
+}
+
+TEST(SearchSpace, RefusesKindsThatCannotBeCausal) {
+  SearchSpaceOptions options;
+  options.attention = {"full", "linformer:4"};
+  const auto refused = [&](const TaskShape& task, const std::string& message) {
+    try {
+      const SearchSpace space(options, task);
+      FAIL() << message;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
+          << error.what();
+    }
+  };
+  refused(DecoderShape(50, 8), "space.attention[1]: linformer:4 mixes later");
+  refused(TranslationShape(50, 8, 8), "in decoder_attention");
+  options.attention = {"full:3"};
+  refused(ClassifierShape(50, 2, 8), "divide none of heads 2, 4");
+  options.attention = {"full"};
+  options.decoder_attention = {"full"};
+  refused(ClassifierShape(50, 2, 8), "space.decoder_attention");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "space/variation.h"
+#include "tests/space/shapes.h"
 
 #include <set>
 
@@ -15,7 +16,7 @@ SearchSpace Space() {
   options.feed_forward = {32, 64, 96};
   options.attention = {"full", "local:4"};
   options.constraints = {"parameters <= 60000"};
-  return SearchSpace(options, {100, 5, 16, 32});
+  return SearchSpace(options, ClassifierShape(100, 5, 16));
 }
 
 TEST(Mutate, StaysInTheSpaceAndMoves) {
@@ -40,11 +41,11 @@ TEST(Mutate, ReachesEveryDimension) {
     Rng rng(2, i, "mutate");
     const Architecture child = Mutate(space, parent, 0.1, rng);
     widths.insert(child.stem.d_model);
-    layers.insert(child.blocks.size());
-    heads.insert(Heads(child.blocks[0].attention));
-    kinds.insert(child.blocks[0].attention.index());
-    ffn.insert(child.blocks[0].feed_forward.width);
-    precisions.insert(child.blocks[0].precision);
+    layers.insert(child.encoder.size());
+    heads.insert(Heads(child.encoder[0].attention));
+    kinds.insert(child.encoder[0].attention.index());
+    ffn.insert(child.encoder[0].feed_forward.width);
+    precisions.insert(child.encoder[0].precision);
   }
   EXPECT_EQ(widths.size(), 3u);
   EXPECT_EQ(layers.size(), 4u);
@@ -57,7 +58,7 @@ TEST(Mutate, ReachesEveryDimension) {
 TEST(Crossover, TakesBlocksFromBothParentsAtTheirDepth) {
   const SearchSpace space = Space();
   const Architecture a = {
-      {48}, std::vector<BlockSpec>(2, {FullAttention{2}, {32}, {}})};
+      {48}, std::vector<BlockSpec>(2, {MultiHead(2), {32}, {}})};
   const Architecture b = {
       {48},
       std::vector<BlockSpec>(3, {LocalAttention{4, 4}, {64}, Precision::kW4})};
@@ -66,10 +67,10 @@ TEST(Crossover, TakesBlocksFromBothParentsAtTheirDepth) {
     Rng rng(3, i, "cross");
     const Architecture child = Crossover(space, a, b, rng);
     ASSERT_TRUE(space.Contains(child));
-    EXPECT_TRUE(child.blocks.size() == 2 || child.blocks.size() == 3);
-    std::set<BlockSpec> kinds(child.blocks.begin(), child.blocks.end());
+    EXPECT_TRUE(child.encoder.size() == 2 || child.encoder.size() == 3);
+    std::set<BlockSpec> kinds(child.encoder.begin(), child.encoder.end());
     for (const BlockSpec& block : kinds) {
-      EXPECT_TRUE(block == a.blocks[0] || block == b.blocks[0]);
+      EXPECT_TRUE(block == a.encoder[0] || block == b.encoder[0]);
     }
     mixed |= kinds.size() == 2;
   }

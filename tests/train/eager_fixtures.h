@@ -34,7 +34,7 @@ class GivenWeights : public WeightSource {
 inline Architecture TinyArchitecture(std::int64_t d_model,
                                      Precision precision) {
   return {{d_model},
-          {{FullAttention{2}, {2 * d_model}, precision},
+          {{MultiHead(2), {2 * d_model}, precision},
            {LocalAttention{4, 1}, {d_model}, precision}}};
 }
 

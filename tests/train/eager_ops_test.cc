@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "space/network/transformer.h"
+#include "tests/space/kinds.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/weights.h"
 
@@ -60,7 +61,7 @@ struct EagerOpsTest : testing::Test {
   EagerOps ops{weights};
   at::Tensor x_BTD = RandomTensor({2, 5, 6}, 1);
 
-  at::Tensor Give(const std::string& name, at::IntArrayRef shape,
+  at::Tensor& Give(const std::string& name, at::IntArrayRef shape,
                   std::uint64_t seed) {
     return weights.tensors[name] = RandomTensor(shape, seed);
   }
@@ -132,7 +133,7 @@ TEST_F(EagerOpsTest, AttentionGradientsFullAndWindowed) {
     std::vector<at::Tensor> leaves = {v};
     if (window != 0) leaves = {q, k, v};
     ExpectGradients(
-        [&] { return ops.ScaledDotProductAttention(q, k, v, window); }, leaves);
+        [&] { return ops.ScaledDotProductAttention(q, k, v, {.window = window}); }, leaves);
   }
 }
 
@@ -164,7 +165,7 @@ TEST_F(EagerOpsTest, AttentionEqualsTheDenseOracle) {
         const at::Tensor v = RandomTensor({3, 2, tokens, 4}, 9, type);
         const double tolerance = type == at::kDouble ? 1e-12 : 1e-5;
         EXPECT_TRUE(
-            at::allclose(typed.ScaledDotProductAttention(q, k, v, window),
+            at::allclose(typed.ScaledDotProductAttention(q, k, v, {.window = window}),
                          DenseAttention(q, k, v, window), tolerance, tolerance))
             << tokens << " tokens, window " << window;
       }
@@ -175,24 +176,48 @@ TEST_F(EagerOpsTest, AttentionEqualsTheDenseOracle) {
 TEST_F(EagerOpsTest, WindowThatHidesNothingIsFullAttention) {
   const at::NoGradGuard no_grad;
   const at::Tensor q = RandomTensor({2, 2, 6, 4}, 7, at::kFloat);
-  const at::Tensor full = ops.ScaledDotProductAttention(q, q, q, -1);
+  const at::Tensor full = ops.ScaledDotProductAttention(q, q, q, {});
   for (const std::int64_t window : {5, 6, 100}) {
-    EXPECT_TRUE(ops.ScaledDotProductAttention(q, q, q, window).equal(full));
+    EXPECT_TRUE(ops.ScaledDotProductAttention(q, q, q, {.window = window}).equal(full));
   }
-  EXPECT_FALSE(ops.ScaledDotProductAttention(q, q, q, 4).equal(full));
+  EXPECT_FALSE(ops.ScaledDotProductAttention(q, q, q, {.window = 4}).equal(full));
 }
 
-TEST_F(EagerOpsTest, WholeClassifierGradient) {
-  const Architecture architecture = TinyArchitecture(4, Precision::kF32);
-  const TaskShape task{9, 3, 6, 32};
-  std::vector<at::Tensor> leaves;
-  for (const auto& [name, data] : InitialWeights(architecture, task, 1)) {
-    leaves.push_back(Give(name, data.shape, StreamSeed(1, 0, name)));
+// Every kind of network, every weight of it.
+TEST_F(EagerOpsTest, WholeNetworkGradients) {
+  for (NetworkCase one : NetworkCases(8, Precision::kF32)) {
+    // Small, and of blocks of one token where texts are cut in blocks.
+    for (auto* blocks :
+         {&one.architecture.encoder, &one.architecture.decoder}) {
+      for (BlockSpec& block : *blocks) block.feed_forward.width = 3;
+    }
+    one.task.vocabulary = std::min<std::int64_t>(one.task.vocabulary, 6);
+    std::vector<at::Tensor> leaves;
+    weights.tensors.clear();
+    for (const auto& [name, data] :
+         InitialWeights(one.architecture, one.task, 1)) {
+      at::Tensor& given = Give(name, data.shape, StreamSeed(1, 0, name));
+      if (name.ends_with(".features")) continue;
+      given.mul_(0.5);
+      leaves.push_back(given);
+    }
+    EagerOps fresh(weights);
+    const at::Tensor tokens_BT =
+        at::tensor(std::vector<std::int64_t>{1, 2, 5, 0, 1, 1}).view({2, 3});
+    const at::Tensor input =
+        one.task.features > 0 ? RandomTensor({2, 3, one.task.features}, 7)
+                              : tokens_BT;
+    SCOPED_TRACE(one.name);
+    // A projection is as long as the longest text, and a table of places too:
+    // not all of a weight need be used.
+    ExpectGradients(
+        [&] {
+          return Transformer(fresh, one.architecture, one.task, input,
+                             tokens_BT);
+        },
+        leaves);
+    if (HasFailure()) return;
   }
-  const at::Tensor tokens_BT =
-      at::tensor(std::vector<std::int64_t>{1, 2, 8, 0, 1, 1}).view({2, 3});
-  ExpectGradients(
-      [&] { return Classifier(ops, architecture, task, tokens_BT); }, leaves);
 }
 
 TEST(Dropout, KeepsTheExpectationAndTheStatedShare) {

@@ -7,14 +7,15 @@
 
 #include "tests/train/eager_fixtures.h"
 #include "train/compress/matrix_quantization.h"
-#include "train/distill/distillation.h"
+#include "train/forward.h"
 #include "train/eager_ops.h"
 #include "train/weights.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-constexpr TaskShape kTask{40, 5, 8, 32};
+constexpr TaskShape kTask = ClassifierShape(40, 5, 8, 32);
 
 std::vector<float> Floats(const TensorData& data) {
   return {data.data<float>(), data.data<float>() + data.elements()};
@@ -29,7 +30,7 @@ struct QuantizeTest : testing::TestWithParam<std::string> {
   NamedTensors Quantize(const Architecture& architecture,
                         QuantizationOptions options = {}) const {
     options.calibration = GetParam();
-    return QuantizeClassifier(architecture, kTask, Weights(architecture), data,
+    return QuantizeNetwork(architecture, kTask, Weights(architecture), data,
                               options);
   }
   double LogitsSqnr(const Architecture& architecture,
@@ -37,7 +38,7 @@ struct QuantizeTest : testing::TestWithParam<std::string> {
     return Sqnr(
         Floats(ComputeLogits(architecture, kTask, Weights(architecture), data,
                              64)),
-        Floats(ComputeQuantizedLogits(
+        Floats(ComputeLogits(
             architecture, kTask, Quantize(architecture, options), data, 64)));
   }
 };
@@ -50,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(Calibration, QuantizeTest,
 
 TEST_P(QuantizeTest, HasTheStatedLayout) {
   Architecture architecture = TinyArchitecture(64, Precision::kW8A8);
-  architecture.blocks[1].precision = Precision::kW4;
+  architecture.encoder[1].precision = Precision::kW4;
   const NamedTensors quantized = Quantize(architecture);
   const auto expect = [&](const std::string& name, DType dtype,
                           std::vector<std::int64_t> shape) {
@@ -155,16 +156,16 @@ TEST_P(QuantizeTest, LinearEqualsIntegerArithmetic) {
   }
 }
 
-TEST(CalibrationRows, AreSpreadOverTheSplit) {
+TEST(SomeRows, AreSpreadOverTheSplit) {
   TaskData data;
   for (std::int64_t i = 0; i < 10; ++i) {
     data.tokens.push_back({i});
     data.labels.push_back(i);
   }
-  EXPECT_EQ(CalibrationRows(data, 4).labels,
+  EXPECT_EQ(SomeRows(data, 4).labels,
             (std::vector<std::int64_t>{0, 2, 5, 7}));
-  EXPECT_EQ(CalibrationRows(data, 4).tokens[3], (std::vector<std::int64_t>{7}));
-  EXPECT_EQ(CalibrationRows(data, 11).size(), 10u);
+  EXPECT_EQ(SomeRows(data, 4).tokens[3], (std::vector<std::int64_t>{7}));
+  EXPECT_EQ(SomeRows(data, 11).size(), 10u);
 }
 
 }  // namespace

@@ -8,12 +8,14 @@
 #include <gtest/gtest.h>
 
 #include "tests/train/eager_fixtures.h"
+#include "train/forward.h"
 #include "train/weights.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-constexpr TaskShape kTask{40, 5, 8, 32};
+constexpr TaskShape kTask = ClassifierShape(40, 5, 8, 32);
 
 struct TrainerTest : testing::Test {
   TaskData data = TinyData(160, 5, 1);
@@ -33,7 +35,7 @@ struct TrainerTest : testing::Test {
   }
 
   TrainingResult Train() const {
-    return std::get<TrainingResult>(TrainClassifier(job, options));
+    return std::get<TrainingResult>(TrainNetwork(job, options));
   }
   std::vector<std::int64_t> Predict(const Architecture& architecture,
                                     const NamedTensors& weights) const {
@@ -66,7 +68,7 @@ struct TrainerTest : testing::Test {
     Teacher teacher{
         teaching.architecture,
         kTask,
-        std::get<TrainingResult>(TrainClassifier(teaching, longer)).weights,
+        std::get<TrainingResult>(TrainNetwork(teaching, longer)).weights,
         {}};
     teacher.logits_NC =
         ComputeLogits(teacher.architecture, kTask, teacher.weights, data, 64);
@@ -97,12 +99,12 @@ TEST_F(TrainerTest, SameJobGivesSameBytesAlsoBesideOthers) {
   other.seed = 12;
   other.architecture = TinyArchitecture(32, Precision::kF32);
   const TrainingResult first = Train();
-  const auto second = std::get<TrainingResult>(TrainClassifier(other, options));
+  const auto second = std::get<TrainingResult>(TrainNetwork(other, options));
   TrainingResult beside_first;
   TrainingResult beside_second;
   std::thread a([&] { beside_first = Train(); });
   std::thread b([&] {
-    beside_second = std::get<TrainingResult>(TrainClassifier(other, options));
+    beside_second = std::get<TrainingResult>(TrainNetwork(other, options));
   });
   a.join();
   b.join();
@@ -120,7 +122,7 @@ TEST_F(TrainerTest, SeedsMatter) {
 TEST_F(TrainerTest, DivergenceIsAFailureWithItsReason) {
   for (const double rate : {std::numeric_limits<double>::infinity(), 1e38}) {
     options.learning_rate = rate;
-    const auto outcome = TrainClassifier(job, options);
+    const auto outcome = TrainNetwork(job, options);
     ASSERT_TRUE(std::holds_alternative<Failure>(outcome)) << rate;
     EXPECT_EQ(std::get<Failure>(outcome).code, "diverged");
     EXPECT_THAT(std::get<Failure>(outcome).reason,
@@ -132,7 +134,7 @@ TEST_F(TrainerTest, DivergenceInTheLastStepIsSeen) {
   options.learning_rate = std::numeric_limits<double>::infinity();
   options.steps = 1;
   options.warmup_steps = 0;
-  EXPECT_TRUE(std::holds_alternative<Failure>(TrainClassifier(job, options)));
+  EXPECT_TRUE(std::holds_alternative<Failure>(TrainNetwork(job, options)));
 }
 
 TEST_F(TrainerTest, StudentComesToAgreeWithItsTeacher) {

@@ -9,11 +9,12 @@
 #include "tests/train/eager_fixtures.h"
 #include "train/eager_ops.h"
 #include "train/weight_source.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-constexpr TaskShape kTask{50, 7, 12, 32};
+constexpr TaskShape kTask = ClassifierShape(50, 7, 12, 32);
 
 std::int64_t Elements(const NamedTensors& tensors) {
   std::int64_t sum = 0;
@@ -31,7 +32,7 @@ TEST(InitialWeights, HaveAsManyParametersAsTheCostModelCounts) {
         EXPECT_EQ(Elements(InitialWeights(architecture, kTask, 1)),
                   CostOf(architecture, kTask, 1, 8).parameters)
             << ShortText(architecture);
-        architecture.blocks.push_back({FullAttention{1}, {12}, precision});
+        architecture.encoder.push_back({MultiHead(1), {12}, precision});
       }
     }
   }
@@ -40,7 +41,7 @@ TEST(InitialWeights, HaveAsManyParametersAsTheCostModelCounts) {
 TEST(InitialWeights, DependOnSeedAndNameAlone) {
   const Architecture two = TinyArchitecture(8, Precision::kF32);
   Architecture three = two;
-  three.blocks.push_back(two.blocks[0]);
+  three.encoder.push_back(two.encoder[0]);
   const NamedTensors small = InitialWeights(two, kTask, 1);
   const NamedTensors large = InitialWeights(three, kTask, 1);
   for (const auto& [name, tensor] : small) EXPECT_EQ(large.at(name), tensor);

@@ -8,7 +8,7 @@
 #include "space/base/file.h"
 #include "tests/space/temp_folder.h"
 #include "tests/train_data/expect_error.h"
-#include "train/data/prepared_data.h"
+#include "train/data/task.h"
 #include "train/data/wordnet.h"
 
 namespace hone {
@@ -160,7 +160,7 @@ TEST(LoadDataset, NeedsTwoClasses) {
 TEST(LoadDataset, RefusesOwnFilesForWordNet) {
   TaskOptions options;
   options.dev = "mine.tsv";
-  ExpectError(ErrorCode::kUsage, "task.dev: the task wordnet-gloss reads no",
+  ExpectError(ErrorCode::kUsage, "task.dev: without task.train the built-in",
               [&] { LoadDataset(options); });
 }
 
@@ -184,7 +184,7 @@ TEST(PrepareData, TokenizesWithTheVocabularyOfTheTrainingSplit) {
   own.Write("train.tsv", "text\tlabel\nan owl\tbird\nan asp\tsnake\n");
   own.Write("dev.csv", "label,text\nbird,an owl owl owl an\n");
   own.options.max_tokens = 3;
-  const PreparedData data = PrepareData(own.options);
+  const PreparedData data = PrepareData(own.options, {});
   // Only "an" is seen twice in training.
   EXPECT_EQ(data.vocabulary->size(), 2);
   EXPECT_EQ(data.train.tokens,
@@ -197,15 +197,15 @@ TEST(PrepareData, TokenizesWithTheVocabularyOfTheTrainingSplit) {
 
 TEST(PrepareData, HashesWhatTheTokensDependOn) {
   OwnFiles own;
-  std::set<std::string> hashes = {PrepareData(own.options).content_hash,
-                                  PrepareData(own.options).content_hash};
+  std::set<std::string> hashes = {PrepareData(own.options, {}).content_hash,
+                                  PrepareData(own.options, {}).content_hash};
   EXPECT_EQ(hashes.size(), 1u);
   own.options.max_tokens = 3;
-  hashes.insert(PrepareData(own.options).content_hash);
+  hashes.insert(PrepareData(own.options, {}).content_hash);
   own.options.vocabulary = "sentencepiece";
-  hashes.insert(PrepareData(own.options).content_hash);
+  hashes.insert(PrepareData(own.options, {}).content_hash);
   own.Write("dev.csv", "label,text\nbird,an owl\n");
-  hashes.insert(PrepareData(own.options).content_hash);
+  hashes.insert(PrepareData(own.options, {}).content_hash);
   EXPECT_EQ(hashes.size(), 4u);
 }
 

@@ -127,24 +127,78 @@ TEST(GatherTokens, LaysRowsOutOneAfterAnother) {
   });
 }
 
-// One token for each character, its code.
-class CharacterVocabulary : public Vocabulary {
- public:
-  std::int64_t size() const override { return 256; }
-  std::vector<std::int64_t> Encode(std::string_view text,
-                                   std::int64_t max_tokens) const override {
-    text = text.substr(0, static_cast<std::size_t>(max_tokens));
-    return {text.begin(), text.end()};
-  }
-  std::string Serialize() const override { return {}; }
-};
+TaskData Stream(std::int64_t tokens, std::int64_t window) {
+  TaskData data;
+  for (std::int64_t i = 0; i < tokens; ++i) data.stream.push_back(i);
+  data.window = window;
+  return data;
+}
 
-TEST(Tokenize, KeepsOrderLabelsAndTheBound) {
-  const TaskData data =
-      Tokenize({{"abc", 2}, {"d", 0}}, CharacterVocabulary(), 2);
-  EXPECT_EQ(data.tokens,
-            (std::vector<std::vector<std::int64_t>>{{97, 98}, {100}}));
-  EXPECT_EQ(data.labels, (std::vector<std::int64_t>{2, 0}));
+TEST(Stream, WindowsPredictEveryTokenButTheFirstOnce) {
+  for (const std::int64_t tokens : {2, 3, 7, 8, 9, 10}) {
+    const TaskData data = Stream(tokens, 4);
+    std::multiset<std::int64_t> predicted;
+    std::size_t windows = 0;
+    for (const Batch& batch : OrderedBatches(data, 2)) {
+      windows += batch.rows.size();
+      const DecoderBatch decoder = GatherDecoderBatch(data, batch, 0, 0);
+      ASSERT_EQ(decoder.input.size(), decoder.labels.size());
+      for (std::size_t i = 0; i < decoder.input.size(); ++i) {
+        EXPECT_EQ(decoder.labels[i], decoder.input[i] + 1);
+        predicted.insert(decoder.labels[i]);
+      }
+    }
+    EXPECT_EQ(windows, data.size());
+    std::multiset<std::int64_t> all;
+    for (std::int64_t i = 1; i < tokens; ++i) all.insert(i);
+    EXPECT_EQ(predicted, all);
+  }
+}
+
+TEST(Stream, EpochsBeginAtDifferentPlaces) {
+  const TaskData data = Stream(100, 8);
+  std::set<std::int64_t> first;
+  for (std::int64_t epoch = 0; epoch < 50; ++epoch) {
+    Rng rng(1, epoch, "batches");
+    std::int64_t smallest = 100;
+    for (const Batch& batch : EpochBatches(data, 4, rng)) {
+      for (const std::int64_t row : batch.rows) {
+        smallest = std::min(smallest, row);
+      }
+      EXPECT_EQ(GatherTokens(data, batch).size(),
+                batch.rows.size() * static_cast<std::size_t>(batch.tokens));
+    }
+    first.insert(smallest);
+  }
+  EXPECT_EQ(first.size(), 8u);
+}
+
+TEST(Translations, TargetsBeginAndEndAndArePaddedBehind) {
+  TaskData data;
+  data.tokens = {{1, 2}, {3, 4}};
+  data.targets = {{5}, {6, 7, 8}};
+  const DecoderBatch decoder = GatherDecoderBatch(data, {2, {0, 1}}, 20, 21);
+  EXPECT_EQ(decoder.tokens, 4);
+  EXPECT_EQ(decoder.input, (std::vector<std::int64_t>{20, 5, 21, 21,  //
+                                                      20, 6, 7, 8}));
+  EXPECT_EQ(decoder.labels,
+            (std::vector<std::int64_t>{5, 21, kNoLabel, kNoLabel,  //
+                                       6, 7, 8, 21}));
+}
+
+TEST(Frames, AreGatheredByRow) {
+  TaskData data;
+  data.frames.count = 2;
+  data.frames.width = 1;
+  data.frames.values = {1, 2, 3, 4, 5, 6};
+  data.labels = {0, 1, 0};
+  EXPECT_EQ(data.size(), 3u);
+  EXPECT_EQ(GatherFrames(data, {2, {2, 0}}),
+            (std::vector<float>{5, 6, 1, 2}));
+  const auto batches = OrderedBatches(data, 2);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[0].tokens, 2);
+  EXPECT_EQ(SomeRows(data, 1).frames.values, (std::vector<float>{1, 2}));
 }
 
 }  // namespace

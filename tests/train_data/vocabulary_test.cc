@@ -23,46 +23,45 @@ TaskOptions Options(const std::string& kind, std::int64_t size) {
   return options;
 }
 
-std::vector<LabelledText> Texts(const std::vector<std::string>& texts) {
-  std::vector<LabelledText> examples;
-  for (const std::string& text : texts) examples.push_back({text, 0});
-  return examples;
+std::unique_ptr<Vocabulary> TrainOn(const TaskOptions& options,
+                                    const std::vector<std::string>& texts) {
+  return TrainVocabulary(options, {texts.begin(), texts.end()});
 }
 
 // Sentences over a small made-up language: enough for pieces to be learnt.
-std::vector<LabelledText> Corpus() {
+std::vector<std::string> Corpus() {
   const std::vector<std::string> words = {
       "the",   "small",  "bird",   "birds", "sings",  "singing", "of",
       "water", "Wasser", "größer", "read",  "reader", "reading", "2024"};
   Rng rng(3);
-  std::vector<LabelledText> corpus;
+  std::vector<std::string> corpus;
   for (int i = 0; i < 200; ++i) {
     std::string text;
     for (int w = 0; w < 8; ++w) text += (w ? " " : "") + rng.Pick(words);
-    corpus.push_back({text + ".", 0});
+    corpus.push_back(text + ".");
   }
   return corpus;
 }
 
 TEST(WordVocabulary, RanksByCountThenWord) {
   // b 3 times, a and c twice, d once.
-  const auto texts = Texts({"c a b", "B a.", "C b; d"});
-  const auto vocabulary = TrainVocabulary(Options("word", 100), texts);
+  const auto texts = std::vector<std::string>{"c a b", "B a.", "C b; d"};
+  const auto vocabulary = TrainOn(Options("word", 100), texts);
   EXPECT_EQ(vocabulary->size(), 4);
   EXPECT_THAT(vocabulary->Encode("a b c d", 10), ElementsAre(2, 1, 3, 0));
   EXPECT_THAT(vocabulary->Encode("B?", 10), ElementsAre(1, 0));
 }
 
 TEST(WordVocabulary, KeepsTheMostFrequentWhenFull) {
-  const auto texts = Texts({"c a b", "b a", "c b"});
-  const auto vocabulary = TrainVocabulary(Options("word", 3), texts);
+  const auto texts = std::vector<std::string>{"c a b", "b a", "c b"};
+  const auto vocabulary = TrainOn(Options("word", 3), texts);
   EXPECT_EQ(vocabulary->size(), 3);
   EXPECT_THAT(vocabulary->Encode("a b c", 10), ElementsAre(2, 1, 0));
 }
 
 TEST(WordVocabulary, DoesNotTakeTextForTheUnknownWord) {
-  const auto texts = Texts({"<unknown> x", "<unknown> x"});
-  const auto vocabulary = TrainVocabulary(Options("word", 100), texts);
+  const auto texts = std::vector<std::string>{"<unknown> x", "<unknown> x"};
+  const auto vocabulary = TrainOn(Options("word", 100), texts);
   for (const std::int64_t token : vocabulary->Encode("<unknown>", 10)) {
     EXPECT_GT(token, 0);
   }
@@ -71,7 +70,7 @@ TEST(WordVocabulary, DoesNotTakeTextForTheUnknownWord) {
 class EveryVocabulary : public ::testing::TestWithParam<const char*> {
  protected:
   std::unique_ptr<Vocabulary> Train() const {
-    return TrainVocabulary(Options(GetParam(), 60), Corpus());
+    return TrainOn(Options(GetParam(), 60), Corpus());
   }
 };
 
@@ -80,8 +79,8 @@ TEST_P(EveryVocabulary, HasAtMostTheEntriesAskedFor) {
   EXPECT_LE(vocabulary->size(), 60);
   EXPECT_GT(vocabulary->size(), 10);
   std::set<std::int64_t> used;
-  for (const LabelledText& example : Corpus()) {
-    for (const std::int64_t token : vocabulary->Encode(example.text, 1000)) {
+  for (const std::string& text : Corpus()) {
+    for (const std::int64_t token : vocabulary->Encode(text, 1000)) {
       ASSERT_GE(token, 0);
       ASSERT_LT(token, vocabulary->size());
       used.insert(token);
@@ -166,11 +165,11 @@ TEST_P(EveryVocabulary, RefusesAnyFlippedBit) {
 
 TEST_P(EveryVocabulary, EncodesFromManyThreads) {
   const auto vocabulary = Train();
-  const std::vector<LabelledText> corpus = Corpus();
+  const std::vector<std::string> corpus = Corpus();
   const auto encode_all = [&] {
     std::vector<Tokens> tokens;
-    for (const LabelledText& example : corpus) {
-      tokens.push_back(vocabulary->Encode(example.text, 20));
+    for (const std::string& text : corpus) {
+      tokens.push_back(vocabulary->Encode(text, 20));
     }
     return tokens;
   };
@@ -192,7 +191,7 @@ INSTANTIATE_TEST_SUITE_P(All, EveryVocabulary,
 
 TEST(PieceVocabulary, SplitsRareWordsIntoPieces) {
   const auto vocabulary =
-      TrainVocabulary(Options("sentencepiece", 60), Corpus());
+      TrainOn(Options("sentencepiece", 60), Corpus());
   // Every letter was seen, so no token is the unknown one.
   const Tokens tokens = vocabulary->Encode("dreadings", 20);
   EXPECT_GT(tokens.size(), 1u);
@@ -204,7 +203,7 @@ TEST(PieceVocabulary, TrainsOnLongTexts) {
   std::string text;
   while (text.size() < 5000) text += "the water sings ";
   const auto vocabulary =
-      TrainVocabulary(Options("sentencepiece", 40), Texts({text, "x"}));
+      TrainOn(Options("sentencepiece", 40), std::vector<std::string>{text, "x"});
   EXPECT_THAT(vocabulary->Encode("water", 10),
               ::testing::Not(::testing::Contains(0)));
 }
@@ -213,8 +212,8 @@ TEST(PieceVocabulary, NamesASizeThatIsTooSmall) {
   ExpectError(ErrorCode::kUsage,
               "task.vocabulary_size: SentencePiece cannot be trained with 16",
               [] {
-                TrainVocabulary(Options("sentencepiece", 16),
-                                Texts({"abcdefghijklmnopqrstuvwxyz", "z y"}));
+                TrainOn(Options("sentencepiece", 16),
+                                std::vector<std::string>{"abcdefghijklmnopqrstuvwxyz", "z y"});
               });
 }
 
@@ -236,6 +235,38 @@ TEST(ParseVocabulary, RefusesContentThatFitsItsHashButNotItsKind) {
   ExpectRefused(WithHash("wordpiece", good));
   ExpectRefused("");
   ExpectRefused("hone-vocabulary 1 ");
+}
+
+TEST(CharacterVocabulary, KnowsEveryCharacterOfItsTexts) {
+  const auto vocabulary = TrainOn(Options("character", 10), {"bär\n", "ab"});
+  EXPECT_EQ(vocabulary->size(), 6);  // unknown, \n, a, b, r, ä
+  EXPECT_THAT(vocabulary->Encode("bär?\n", 10), ElementsAre(3, 5, 4, 0, 1));
+  EXPECT_THAT(vocabulary->Encode("bär", 2), ElementsAre(3, 5));
+  EXPECT_EQ(vocabulary->Decode({3, 5, 4, 1}), "bär\n");
+  EXPECT_EQ(vocabulary->Decode({0}), "\uFFFD");
+  const auto again = ParseVocabulary(vocabulary->Serialize());
+  EXPECT_EQ(again->Encode("bär", 9), vocabulary->Encode("bär", 9));
+  ExpectError(ErrorCode::kUsage, "use at least 6",
+              [&] { TrainOn(Options("character", 5), {"bär\n", "ab"}); });
+}
+
+TEST(IntegerVocabulary, ReadsNumbersAndRefusesTheRest) {
+  const auto vocabulary = TrainOn(Options("integer", 256), {});
+  EXPECT_EQ(vocabulary->size(), 256);
+  EXPECT_THAT(vocabulary->Encode(" 3 255\t0 ", 10), ElementsAre(3, 255, 0));
+  EXPECT_THAT(vocabulary->Encode("1 2 3", 2), ElementsAre(1, 2));
+  EXPECT_EQ(vocabulary->Decode({3, 255}), "3 255");
+  EXPECT_EQ(ParseVocabulary(vocabulary->Serialize())->size(), 256);
+  for (const char* bad : {"256", "-1", "1,2", "1 x", "1.5"}) {
+    ExpectError(ErrorCode::kUsage, "whole numbers from 0 to 255",
+                [&] { vocabulary->Encode(bad, 10); });
+  }
+}
+
+TEST(PieceVocabulary, DecodesWhatItEncodes) {
+  const auto vocabulary = TrainOn(Options("sentencepiece", 60), Corpus());
+  EXPECT_EQ(vocabulary->Decode(vocabulary->Encode("the birds sings.", 99)),
+            "the birds sings.");
 }
 
 }  // namespace

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "space/architecture.h"
+#include "tests/space/shapes.h"
+
+namespace hone {
+
+// A network with its task, for tests that run over every kind there is.
+struct NetworkCase {
+  std::string name;
+  Architecture architecture;
+  TaskShape task;
+};
+
+// One spelling of each attention kind and, of those that cut long texts in
+// blocks, one that does at 24 tokens.
+inline std::vector<std::string> AttentionWords(bool causal) {
+  std::vector<std::string> words = {"full",      "full:1",    "full:2",
+                                    "local:3",   "local:9",   "strided:3",
+                                    "strided:8", "performer:12", "linear"};
+  if (causal) return words;
+  for (const char* word : {"linformer:5", "linformer:5:key-value",
+                           "linformer:5:layerwise"}) {
+    words.emplace_back(word);
+  }
+  return words;
+}
+
+inline BlockSpec BlockOf(const std::string& word, std::int64_t heads,
+                         std::int64_t width, Precision precision,
+                         Activation activation = Activation::kGelu) {
+  return {*WithHeads(ParseAttention(word), heads),
+          {width, activation},
+          precision};
+}
+
+inline NetworkCase EncoderCase(const std::string& word, StemSpec stem,
+                               Precision precision) {
+  const BlockSpec block = BlockOf(word, 4, 2 * stem.d_model, precision);
+  return {"encoder " + word, {stem, {block, block}},
+          ClassifierShape(50, 6, 24)};
+}
+
+inline NetworkCase DecoderCase(const std::string& word, StemSpec stem,
+                               Precision precision) {
+  const BlockSpec block = BlockOf(word, 4, 2 * stem.d_model, precision);
+  return {"decoder " + word, {stem, {}, {block, block}}, DecoderShape(50, 24)};
+}
+
+inline NetworkCase TranslationCase(StemSpec stem, Precision precision) {
+  const BlockSpec encoder = BlockOf("full", 4, 2 * stem.d_model, precision);
+  BlockSpec one = encoder;
+  one.cross = CrossAttentionSpec{4, 1};
+  BlockSpec two = BlockOf("local:3", 2, stem.d_model, precision);
+  two.cross = CrossAttentionSpec{2, 2};
+  return {"translation",
+          {stem, {encoder, encoder, encoder}, {one, two}},
+          TranslationShape(50, 24, 20)};
+}
+
+// Every attention kind in every place that it can stand in, and every choice of
+// the stem, at this width.
+inline std::vector<NetworkCase> NetworkCases(std::int64_t d_model,
+                                             Precision precision) {
+  std::vector<NetworkCase> cases;
+  for (const std::string& word : AttentionWords(false)) {
+    cases.push_back(EncoderCase(word, {d_model}, precision));
+  }
+  for (const std::string& word : AttentionWords(true)) {
+    cases.push_back(DecoderCase(word, {d_model}, precision));
+  }
+  cases.push_back(TranslationCase({d_model}, precision));
+  for (const std::string& positions : NamesOf<Positions>()) {
+    for (const std::string& norm : NamesOf<Norm>()) {
+      const NormPlace place =
+          norm == "rms" ? NormPlace::kPost : NormPlace::kPre;
+      const StemSpec stem{d_model, Parse<Positions>(positions),
+                          Parse<Norm>(norm), place, OutputEmbedding::kUntied};
+      for (NetworkCase one : {EncoderCase("full", stem, precision),
+                              DecoderCase("full:2", stem, precision),
+                              TranslationCase(stem, precision)}) {
+        one.name += " " + positions + " " + norm + " " + Name(place);
+        cases.push_back(one);
+      }
+    }
+  }
+  for (const Activation activation : {Activation::kRelu, Activation::kSwiglu}) {
+    NetworkCase one = EncoderCase("full", {d_model}, precision);
+    for (BlockSpec& block : one.architecture.encoder) {
+      block.feed_forward.activation = activation;
+    }
+    one.name += " " + Name(activation);
+    cases.push_back(one);
+  }
+  NetworkCase features = EncoderCase("full", {d_model}, precision);
+  features.name = "features";
+  features.task = FeatureShape(7, 6, 24);
+  cases.push_back(features);
+  return cases;
+}
+
+// For names of parameterized tests.
+inline std::string TestName(const NetworkCase& one) {
+  std::string name;
+  for (const char c : one.name) {
+    name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
+  }
+  return name;
+}
+
+inline void PrintTo(const NetworkCase& one, std::ostream* out) {
+  *out << one.name;
+}
+
+}  // namespace hone
