@@ -4,7 +4,7 @@ namespace hone {
 
 // "hone" in ASCII.
 inline constexpr int kSqliteApplicationId = 0x686f6e65;
-inline constexpr int kSqliteSchemaVersion = 1;
+inline constexpr int kSqliteSchemaVersion = 2;
 
 // Version 1. docs/trial_store.md explains the tables.
 inline constexpr char kSqliteSchema[] = R"sql(

@@ -4,191 +4,12 @@
 #include <charconv>
 
 #include "space/base/error.h"
-#include "space/base/hash.h"
 
 namespace hone {
 namespace {
 
 [[noreturn]] void Refuse(const std::string& where, const std::string& what) {
   throw Error(ErrorCode::kUsage, where + ": " + what);
-}
-
-const std::vector<std::string>& AttentionKinds() {
-  static const std::vector<std::string> kinds = {
-      "full", "local", "strided", "linformer", "performer", "linear"};
-  return kinds;
-}
-
-// The members of a JSON object, each to be asked for once; what is left over at
-// the end is unknown.
-class ObjectReader {
- public:
-  ObjectReader(const Json& json, std::string where)
-      : json_(json), where_(std::move(where)) {
-    if (!json_.is_object()) Refuse(where_, "an object is needed");
-  }
-
-  const Json& Get(const std::string& key) {
-    asked_.push_back(key);
-    if (!json_.contains(key)) Refuse(where_, "'" + key + "' is missing");
-    return json_[key];
-  }
-
-  std::int64_t Count(const std::string& key) {
-    const Json& value = Get(key);
-    if (!value.is_number_integer() || value < 1 || value > (1 << 20)) {
-      Refuse(where_ + "." + key, "a whole number from 1 to 1048576 is needed");
-    }
-    return value.get<std::int64_t>();
-  }
-
-  std::string Word(const std::string& key) {
-    const Json& value = Get(key);
-    if (!value.is_string()) Refuse(where_ + "." + key, "a word is needed");
-    return value.get<std::string>();
-  }
-
-  const std::string& where() const { return where_; }
-
-  void Finish() const {
-    for (const auto& [key, value] : json_.items()) {
-      if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) {
-        Refuse(where_, "unknown key '" + key + "'" + DidYouMean(key, asked_));
-      }
-    }
-  }
-
- private:
-  const Json& json_;
-  std::string where_;
-  std::vector<std::string> asked_;
-};
-
-Json AttentionToJson(const FullAttention& full) {
-  return {
-      {"kind", "full"}, {"heads", full.heads}, {"kv_heads", full.kv_heads}};
-}
-
-Json AttentionToJson(const LocalAttention& local) {
-  return {{"kind", "local"}, {"heads", local.heads}, {"window", local.window}};
-}
-
-Json AttentionToJson(const StridedAttention& strided) {
-  return {{"kind", "strided"},
-          {"heads", strided.heads},
-          {"stride", strided.stride}};
-}
-
-Json AttentionToJson(const LinformerAttention& linformer) {
-  return {{"kind", "linformer"},
-          {"heads", linformer.heads},
-          {"rank", linformer.rank},
-          {"sharing", Name(linformer.sharing)}};
-}
-
-Json AttentionToJson(const PerformerAttention& performer) {
-  return {{"kind", "performer"},
-          {"heads", performer.heads},
-          {"features", performer.features}};
-}
-
-Json AttentionToJson(const LinearAttention& linear) {
-  return {{"kind", "linear"}, {"heads", linear.heads}};
-}
-
-// Adds the place to what the parser of a word says.
-template <typename Enum>
-Enum ReadEnum(ObjectReader& reader, const std::string& key) {
-  const std::string word = reader.Word(key);
-  try {
-    return Parse<Enum>(word);
-  } catch (const Error& error) {
-    Refuse(reader.where() + "." + key, error.what());
-  }
-}
-
-AttentionSpec AttentionFromJson(const Json& json, const std::string& where) {
-  ObjectReader reader(json, where);
-  const std::string kind = reader.Word("kind");
-  const std::int64_t heads = reader.Count("heads");
-  AttentionSpec attention;
-  if (kind == "full") {
-    attention = FullAttention{heads, reader.Count("kv_heads")};
-  } else if (kind == "local") {
-    attention = LocalAttention{heads, reader.Count("window")};
-  } else if (kind == "strided") {
-    attention = StridedAttention{heads, reader.Count("stride")};
-  } else if (kind == "linformer") {
-    const std::int64_t rank = reader.Count("rank");
-    attention = LinformerAttention{
-        heads, rank, ReadEnum<LinformerSharing>(reader, "sharing")};
-  } else if (kind == "performer") {
-    attention = PerformerAttention{heads, reader.Count("features")};
-  } else if (kind == "linear") {
-    attention = LinearAttention{heads};
-  } else {
-    Refuse(where + ".kind", "unknown attention kind '" + kind + "'" +
-                                DidYouMean(kind, AttentionKinds()));
-  }
-  reader.Finish();
-  return attention;
-}
-
-CrossAttentionSpec CrossFromJson(const Json& json, const std::string& where) {
-  ObjectReader reader(json, where);
-  const CrossAttentionSpec cross{reader.Count("heads"), reader.Count("layers")};
-  reader.Finish();
-  return cross;
-}
-
-BlockSpec BlockFromJson(const Json& json, const std::string& where) {
-  ObjectReader reader(json, where);
-  BlockSpec block;
-  block.attention =
-      AttentionFromJson(reader.Get("attention"), where + ".attention");
-  ObjectReader feed_forward(reader.Get("feed_forward"),
-                            where + ".feed_forward");
-  block.feed_forward.width = feed_forward.Count("width");
-  block.feed_forward.activation =
-      ReadEnum<Activation>(feed_forward, "activation");
-  feed_forward.Finish();
-  block.precision = ReadEnum<Precision>(reader, "precision");
-  if (json.contains("cross")) {
-    block.cross = CrossFromJson(reader.Get("cross"), where + ".cross");
-  }
-  reader.Finish();
-  return block;
-}
-
-std::vector<BlockSpec> BlocksFromJson(const Json& json,
-                                      const std::string& where) {
-  if (!json.is_array()) Refuse(where, "a list of blocks is needed");
-  std::vector<BlockSpec> blocks;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    blocks.push_back(
-        BlockFromJson(json[i], where + "[" + std::to_string(i) + "]"));
-  }
-  return blocks;
-}
-
-Json BlocksToJson(const std::vector<BlockSpec>& blocks) {
-  Json list = Json::array();
-  for (const BlockSpec& block : blocks) {
-    Json json = {
-        {"attention",
-         std::visit([](const auto& kind) { return AttentionToJson(kind); },
-                    block.attention)},
-        {"feed_forward",
-         {{"width", block.feed_forward.width},
-          {"activation", Name(block.feed_forward.activation)}}},
-        {"precision", Name(block.precision)}};
-    if (block.cross) {
-      json["cross"] = {{"heads", block.cross->heads},
-                       {"layers", block.cross->layers}};
-    }
-    list.push_back(std::move(json));
-  }
-  return list;
 }
 
 void CheckDivides(std::int64_t divisor, std::int64_t size,
@@ -440,37 +261,6 @@ std::vector<BlockSpec> AllBlocks(const Architecture& architecture) {
   return blocks;
 }
 
-Json ToJson(const Architecture& architecture) {
-  const StemSpec& stem = architecture.stem;
-  return {{"stem",
-           {{"d_model", stem.d_model},
-            {"positions", Name(stem.positions)},
-            {"norm", Name(stem.norm)},
-            {"norm_place", Name(stem.norm_place)},
-            {"output", Name(stem.output)}}},
-          {"encoder", BlocksToJson(architecture.encoder)},
-          {"decoder", BlocksToJson(architecture.decoder)}};
-}
-
-Architecture ArchitectureFromJson(const Json& json, const std::string& where) {
-  ObjectReader reader(json, where);
-  Architecture architecture;
-  ObjectReader stem(reader.Get("stem"), where + ".stem");
-  architecture.stem.d_model = stem.Count("d_model");
-  architecture.stem.positions = ReadEnum<Positions>(stem, "positions");
-  architecture.stem.norm = ReadEnum<Norm>(stem, "norm");
-  architecture.stem.norm_place = ReadEnum<NormPlace>(stem, "norm_place");
-  architecture.stem.output = ReadEnum<OutputEmbedding>(stem, "output");
-  stem.Finish();
-  architecture.encoder =
-      BlocksFromJson(reader.Get("encoder"), where + ".encoder");
-  architecture.decoder =
-      BlocksFromJson(reader.Get("decoder"), where + ".decoder");
-  reader.Finish();
-  CheckArchitecture(architecture, where);
-  return architecture;
-}
-
 void CheckArchitecture(const Architecture& architecture,
                        const std::string& where) {
   if (architecture.encoder.empty() && architecture.decoder.empty()) {
@@ -490,19 +280,11 @@ void CheckArchitecture(const Architecture& architecture,
   }
 }
 
-std::string CanonicalText(const Architecture& architecture) {
-  return CanonicalJson(ToJson(architecture));
-}
-
 Architecture WithoutPrecision(Architecture architecture) {
   for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
     for (BlockSpec& block : *blocks) block.precision = Precision::kF32;
   }
   return architecture;
-}
-
-std::string ArchitectureHash(const Architecture& architecture) {
-  return Sha256(CanonicalText(architecture));
 }
 
 std::string ShortText(const Architecture& architecture) {

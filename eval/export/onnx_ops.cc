@@ -75,9 +75,10 @@ std::string OnnxOps::Node(const std::string& op,
                           const std::vector<std::string>& in,
                           const OnnxAttributes& attributes,
                           const std::string& scope) {
-  const std::string name =
-      scope.empty() ? op + "_" + std::to_string(nodes_++) : scope + "/" + op;
-  return writer_.AddNode(op, name, in, attributes);
+  const std::string wanted = scope + "/" + op;
+  const bool free = !scope.empty() && !writer_.Has(wanted);
+  return writer_.AddNode(
+      op, free ? wanted : op + "_" + std::to_string(nodes_++), in, attributes);
 }
 
 const TensorData& OnnxOps::Weight(
@@ -103,6 +104,7 @@ const TensorData& OnnxOps::Weight(
 std::string OnnxOps::WeightConstant(const std::string& name, DType dtype,
                                     const std::vector<std::int64_t>& shape) {
   const TensorData& weight = Weight(name, dtype, shape);
+  if (writer_.Has(name)) return name;
   return writer_.AddConstant(
       name, {TypeOf(dtype), shape,
              std::string(weight.data<char>(), weight.bytes.size())});

@@ -106,7 +106,8 @@ class OnnxOps {
   void Tap(const std::string&, const Value&) {}
 
  private:
-  // A node named SCOPE/OP, or OP_<number> where the network gives no name.
+  // A node named SCOPE/OP, or OP_<number> where the network gives no name or
+  // uses a weight for the second time.
   std::string Node(const std::string& op, const std::vector<std::string>& in,
                    const OnnxAttributes& attributes = {},
                    const std::string& scope = "");
@@ -118,7 +119,7 @@ class OnnxOps {
   // Throws Error{kInternal} when `name` is missing or of another type or shape.
   const TensorData& Weight(const std::string& name, DType dtype,
                            const std::vector<std::int64_t>& shape) const;
-  // The weight as a constant of the graph.
+  // The weight as a constant of the graph; one for all its uses.
   std::string WeightConstant(const std::string& name, DType dtype,
                              const std::vector<std::int64_t>& shape);
   std::string Integers(const std::vector<std::int64_t>& values);

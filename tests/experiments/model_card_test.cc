@@ -82,7 +82,7 @@ TEST(ModelCardTest, RefusesACardWithoutAnyOfItsKeys) {
 TEST(ModelCardTest, RefusesAnotherVersionAndInconsistentClasses) {
   const TempFolder folder;
   Json card = ToJson(Example());
-  card["card_version"] = 2;
+  card["card_version"] = 1;
   WriteExample(folder.path(), card);
   EXPECT_EQ(CodeOfReading(folder.path()), ErrorCode::kIntegrity);
   card = ToJson(Example());

@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "spec.toml:2:8: study.name: ", "my-study"},
         BadSpec{"OwnDataWithoutFile",
                 "[task]\nkind = \"text-classification\"\ntrain = \"a.tsv\"\n",
-                "spec.toml: task.dev: ", ".tsv"},
+                "spec.toml: task.dev: ", "missing; task.train is a file of yours"},
         BadSpec{"TeacherHeads", "[teacher]\nd_model = 128\nheads = 3\n",
                 "spec.toml:3:9: teacher.heads: ", "use 1, 2, 4 or 8"},
         BadSpec{"LongerThanTheModelTakes",
