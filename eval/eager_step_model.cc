@@ -97,8 +97,7 @@ class EagerBatch : public DecodeBatch {
     return AtTorchBoundary("decoding", [&] {
       const at::NoGradGuard no_grad;
       const at::Tensor logits =
-          model_
-              .Read(memory_, at::tensor(tokens).view({memory_.rows(), count}))
+          model_.Read(memory_, at::tensor(tokens).view({memory_.rows(), count}))
               .contiguous();
       const float* values = logits.const_data_ptr<float>();
       return std::vector<float>(values, values + logits.numel());

@@ -89,7 +89,8 @@ std::vector<std::string> Translate(
   }
   std::vector<std::string> texts;
   for (auto& tokens : written) {
-    std::erase_if(tokens, [&](auto token) { return token >= BeginToken(task); });
+    std::erase_if(tokens,
+                  [&](auto token) { return token >= BeginToken(task); });
     texts.push_back(vocabulary.Decode(tokens));
   }
   return texts;

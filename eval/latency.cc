@@ -135,14 +135,14 @@ TimedRun DecodeRun(StepModel& model, const TaskShape& task,
                    const MeasurementOptions& options, std::uint64_t seed,
                    DecodeTimes& times) {
   const auto rows = static_cast<std::size_t>(options.batch);
-  const auto tokens = RandomTokens(options.batch * options.tokens,
-                                   task.vocabulary, seed);
+  const auto tokens =
+      RandomTokens(options.batch * options.tokens, task.vocabulary, seed);
   std::vector<std::vector<std::int64_t>> sources(rows);
   // A translation reads its prompt as the source, and writes from one token on.
   const bool source = task.topology == Topology::kEncoderDecoder;
   for (std::size_t row = 0; source && row < rows; ++row) {
-    const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(row) *
-                                            options.tokens;
+    const auto first =
+        tokens.begin() + static_cast<std::ptrdiff_t>(row) * options.tokens;
     sources[row].assign(first, first + options.tokens);
   }
   const auto one = RandomTokens(options.batch, task.vocabulary, seed + 1);
@@ -161,9 +161,8 @@ TimedRun DecodeRun(StepModel& model, const TaskShape& task,
     const Clock::time_point end = Clock::now();
     times.prefill_ms.push_back(Milliseconds(start, read));
     if (options.new_tokens > 1) {
-      times.per_token_ms.push_back(
-          Milliseconds(read, end) /
-          static_cast<double>(options.new_tokens - 1));
+      times.per_token_ms.push_back(Milliseconds(read, end) /
+                                   static_cast<double>(options.new_tokens - 1));
     }
     return Milliseconds(start, end);
   };

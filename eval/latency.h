@@ -33,7 +33,8 @@ struct MeasurementOptions {
         "openvino, or simulated: a deterministic latency from the cost model");
     visit("threads", self.threads, InRange{1, 1024}, "threads of the engine");
     visit("batch", self.batch, InRange{1, 65536}, "sequences in one inference");
-    visit("tokens", self.tokens, InRange{1, 4096}, "tokens in each sequence: what a classifier reads, a decoder's "
+    visit("tokens", self.tokens, InRange{1, 4096},
+          "tokens in each sequence: what a classifier reads, a decoder's "
           "prompt, the source of a translation");
     visit("new_tokens", self.new_tokens, InRange{1, 4096},
           "tokens that a decoder writes behind it");
@@ -42,8 +43,9 @@ struct MeasurementOptions {
           "spaced; all, where it has fewer");
     visit("beam", self.beam, InRange{1, 64},
           "translations side by side in the search for the best; 1: greedy");
-    visit("length_penalty", self.length_penalty, InRange{0, 10},
-          "alpha of the beam search: how much longer translations are favoured");
+    visit(
+        "length_penalty", self.length_penalty, InRange{0, 10},
+        "alpha of the beam search: how much longer translations are favoured");
     visit("bleu_tokenizer", self.bleu_tokenizer, OneOf{{"13a", "none"}},
           "13a: that of mteval-v13a; none: for texts in tokens already");
     visit("rounds", self.rounds, InRange{3, 10000},

@@ -94,10 +94,10 @@ std::map<std::string, Metric> QualityMeter::Metrics(
     sum += 2.0 * static_cast<double>(one.right) /
            static_cast<double>(one.labelled + one.predicted);
   }
-  return {{"accuracy", Plain(static_cast<double>(right) /
-                                 static_cast<double>(labels_),
-                             "1")},
-          {"macro_f1", Plain(sum / static_cast<double>(present), "1")}};
+  return {
+      {"accuracy",
+       Plain(static_cast<double>(right) / static_cast<double>(labels_), "1")},
+      {"macro_f1", Plain(sum / static_cast<double>(present), "1")}};
 }
 
 std::int64_t PredictedCharacters(const TaskData& data) {

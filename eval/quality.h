@@ -49,8 +49,7 @@ class QualityMeter {
   // `outputs`: classes, or the vocabulary.
   QualityMeter(Topology topology, std::int64_t outputs);
   // logits: row major [N, outputs]; a label kNoLabel does not count.
-  void Add(std::span<const float> logits,
-           std::span<const std::int64_t> labels);
+  void Add(std::span<const float> logits, std::span<const std::int64_t> labels);
   // `characters`: of the text that the labels are, for a decoder.
   std::map<std::string, Metric> Metrics(std::int64_t characters) const;
 

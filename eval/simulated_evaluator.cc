@@ -52,9 +52,8 @@ double SimulatedAccuracy(const Architecture& architecture,
   double penalty = 0;
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   for (const BlockSpec& block : blocks) {
-    parameters +=
-        static_cast<double>(BlockCost(architecture.stem, block, task, 1, 1)
-                                .parameters);
+    parameters += static_cast<double>(
+        BlockCost(architecture.stem, block, task, 1, 1).parameters);
     const double local = block.attention.index() == 0 ? 0 : 0.003;
     const double many_heads =
         0.002 * std::log2(static_cast<double>(Heads(block.attention)));
@@ -115,8 +114,7 @@ double SimulatedLatencyMs(const Architecture& architecture,
   double milliseconds = 0.05;
   for (const BlockSpec& block : AllBlocks(architecture)) {
     const auto multiply_adds = static_cast<double>(
-        BlockCost(architecture.stem, block, task, batch, tokens)
-            .multiply_adds);
+        BlockCost(architecture.stem, block, task, batch, tokens).multiply_adds);
     in_blocks += multiply_adds;
     milliseconds += 0.03 + multiply_adds / Rate(block.precision);
   }

@@ -47,7 +47,8 @@ Stages::Stages(const TrainedEvaluatorOptions& options, const PreparedData& data)
 TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
   TrainingPermit permit(options_.lock_folder);
   TrainingJob job;
-  job.architecture = TeacherArchitecture(options_.teacher, options_.task.topology);
+  job.architecture =
+      TeacherArchitecture(options_.teacher, options_.task.topology);
   job.task = options_.task;
   job.data = &data_.train;
   job.seed = StreamSeed(options_.study_seed, 0, "teacher");
@@ -66,7 +67,8 @@ TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
 }
 
 StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
-  const Architecture architecture = TeacherArchitecture(options_.teacher, options_.task.topology);
+  const Architecture architecture =
+      TeacherArchitecture(options_.teacher, options_.task.topology);
   Json inputs = {{"architecture", ToJson(architecture)},
                  {"task", TaskToJson(options_.task)},
                  {"data", data_.content_hash},
@@ -97,11 +99,10 @@ StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
 }
 
 Teacher Stages::LoadTeacher(const StageResult& files) const {
-  Teacher teacher{
-      TeacherArchitecture(options_.teacher, options_.task.topology),
-      options_.task,
-      ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
-      {DType::kF32, {0}, {}}};
+  Teacher teacher{TeacherArchitecture(options_.teacher, options_.task.topology),
+                  options_.task,
+                  ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
+                  {DType::kF32, {0}, {}}};
   if (IsClassification(options_.task)) {
     teacher.logits_NC =
         ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits");
@@ -186,18 +187,18 @@ StageResult Stages::Exported(const Architecture& architecture,
 }
 
 StageResult Stages::Reference() const {
-  const Architecture architecture = TeacherArchitecture(TeacherOptions{}, options_.task.topology);
+  const Architecture architecture =
+      TeacherArchitecture(TeacherOptions{}, options_.task.topology);
   const Json inputs = {{"reference", ToJson(architecture)},
                        {"task", TaskToJson(options_.task)},
                        {"libtorch", TorchVersion()},
                        {"exporter", kOnnxExporterVersion}};
   if (auto found = store_.Find("reference", inputs)) return *found;
-  return store_.Put(
-      "reference", inputs,
-      ExportOnnx(architecture, options_.task,
-                 InitialWeights(architecture, options_.task,
-                                StreamSeed(0, 0, "reference")),
-                 {}));
+  return store_.Put("reference", inputs,
+                    ExportOnnx(architecture, options_.task,
+                               InitialWeights(architecture, options_.task,
+                                              StreamSeed(0, 0, "reference")),
+                               {}));
 }
 
 }  // namespace hone

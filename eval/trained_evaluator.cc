@@ -378,9 +378,8 @@ class TrainedEvaluator::Impl {
     Timed timed;
     timed.network = std::make_unique<ExportedNetwork>(
         *engine_, folder, options_.task,
-        EngineOptions{.threads = how.threads,
-                      .batch = how.batch,
-                      .tokens = how.tokens});
+        EngineOptions{
+            .threads = how.threads, .batch = how.batch, .tokens = how.tokens});
     timed.run =
         options_.task.topology == Topology::kEncoder
             ? ClassifyRun(timed.network->model(), options_.task, how, seed)

@@ -26,8 +26,8 @@ TaskShape NominalShape(const TaskOptions& task) {
   if (task.kind == "image-classification") {
     shape.vocabulary = 0;
     shape.features = task.patch * task.patch;
-    shape.max_tokens = (task.image_height / task.patch) *
-                       (task.image_width / task.patch);
+    shape.max_tokens =
+        (task.image_height / task.patch) * (task.image_width / task.patch);
   } else if (task.kind == "audio-classification") {
     shape.vocabulary = 0;
     shape.features = task.mel_bands;

@@ -34,8 +34,8 @@ void RequireKind(const ModelSession& session, const std::string& command,
                           : kind == "text-classification" ? "hone classify"
                                                           : "hone eval";
   throw Error(ErrorCode::kUsage, command + " is for models of " + wanted +
-                                     ", and this one is of " + kind +
-                                     "; use " + use);
+                                     ", and this one is of " + kind + "; use " +
+                                     use);
 }
 
 std::vector<double> Probabilities(const std::vector<float>& logits_C) {

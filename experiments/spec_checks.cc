@@ -150,8 +150,8 @@ class SpecChecker {
   void CheckTask() const {
     const TaskOptions& task = spec_.task;
     const bool own = !task.train.empty();
-    for (const auto& [key, file] : {std::pair{"task.dev", task.dev},
-                                    std::pair{"task.test", task.test}}) {
+    for (const auto& [key, file] :
+         {std::pair{"task.dev", task.dev}, std::pair{"task.test", task.test}}) {
       if (!own && !file.empty()) {
         Refuse(key,
                "without task.train the built-in data set is used, which reads "
@@ -159,8 +159,9 @@ class SpecChecker {
       }
     }
     if (own && task.dev.empty()) {
-      Refuse("task.dev", "missing; task.train is a file of yours, and the "
-                         "search measures quality on another one");
+      Refuse("task.dev",
+             "missing; task.train is a file of yours, and the "
+             "search measures quality on another one");
     }
     const std::string& kind = task.vocabulary;
     if (task.kind == "language-model" && kind != "character" &&
@@ -184,11 +185,10 @@ class SpecChecker {
         task.image_width % task.patch == 0) {
       return;
     }
-    Refuse("task.patch", std::to_string(task.patch) +
-                             " does not divide image_height " +
-                             std::to_string(task.image_height) +
-                             " and image_width " +
-                             std::to_string(task.image_width));
+    Refuse("task.patch",
+           std::to_string(task.patch) + " does not divide image_height " +
+               std::to_string(task.image_height) + " and image_width " +
+               std::to_string(task.image_width));
   }
 
   void CheckTeacher() const {

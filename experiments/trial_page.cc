@@ -124,8 +124,7 @@ std::string DominanceText(const Trial& trial, const StudyInfo& study,
 
 std::string OutcomePage(const Trial& trial) {
   std::ostringstream out;
-  out << StemLine(trial.architecture)
-      << ToText(BlockTable(trial.architecture));
+  out << StemLine(trial.architecture) << ToText(BlockTable(trial.architecture));
   if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
     out << "\nFailed (" << Printable(failure->code)
         << "): " << Printable(failure->reason) << "\n";

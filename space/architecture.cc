@@ -54,9 +54,8 @@ void CheckDecoderBlock(const Architecture& architecture, const BlockSpec& block,
                ? "there is no encoder to attend to"
                : "missing; a decoder behind an encoder needs it");
   }
-  if (block.cross &&
-      block.cross->layers >
-          static_cast<std::int64_t>(architecture.encoder.size())) {
+  if (block.cross && block.cross->layers > static_cast<std::int64_t>(
+                                               architecture.encoder.size())) {
     Refuse(where + ".cross.layers",
            std::to_string(block.cross->layers) + " of " +
                std::to_string(architecture.encoder.size()) +
@@ -228,8 +227,8 @@ AttentionSpec ParseAttention(const std::string& word) {
     const std::int64_t rank =
         ParseCount(word, rest.substr(0, second), "a rank");
     if (second == std::string::npos) return LinformerAttention{0, rank};
-    return LinformerAttention{
-        0, rank, Parse<LinformerSharing>(rest.substr(second + 1))};
+    return LinformerAttention{0, rank,
+                              Parse<LinformerSharing>(rest.substr(second + 1))};
   }
   throw Error(ErrorCode::kUsage,
               "unknown attention kind '" + word +

@@ -185,9 +185,9 @@ Json ToJson(const Architecture& architecture);
 // Throws Error{kUsage}.
 Architecture ArchitectureFromJson(const Json& json, const std::string& where);
 // Heads divide d_model and key/value heads divide heads, rotary heads are even,
-// cross-attention stands in decoders behind an encoder and nowhere else and sees
-// no more layers than there are, and no decoder block mixes later tokens into
-// earlier ones. Throws Error{kUsage} naming `where`.
+// cross-attention stands in decoders behind an encoder and nowhere else and
+// sees no more layers than there are, and no decoder block mixes later tokens
+// into earlier ones. Throws Error{kUsage} naming `where`.
 void CheckArchitecture(const Architecture& architecture,
                        const std::string& where);
 std::string CanonicalText(const Architecture& architecture);

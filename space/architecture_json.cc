@@ -63,8 +63,7 @@ class ObjectReader {
 };
 
 Json AttentionToJson(const FullAttention& full) {
-  return {
-      {"kind", "full"}, {"heads", full.heads}, {"kv_heads", full.kv_heads}};
+  return {{"kind", "full"}, {"heads", full.heads}, {"kv_heads", full.kv_heads}};
 }
 
 Json AttentionToJson(const LocalAttention& local) {

@@ -286,9 +286,8 @@ Cost CostOf(const Architecture& architecture, const TaskShape& task,
   CostOps ops(task.w4_block);
   CostOps::Value input{batch, tokens};
   if (task.features > 0) input.push_back(task.features);
-  Transformer(
-      ops, architecture, task, input,
-      CostOps::Value{batch, std::min(tokens, task.max_target_tokens)});
+  Transformer(ops, architecture, task, input,
+              CostOps::Value{batch, std::min(tokens, task.max_target_tokens)});
   return ops.cost();
 }
 

@@ -15,8 +15,8 @@ struct TaskShape {
   // encoder reads vectors of `features` numbers (image patches, frames).
   std::int64_t vocabulary = 1;
   std::int64_t features = 0;
-  std::int64_t classes = 1;            // of a classifier
-  std::int64_t max_tokens = 1;         // that an encoder, or a lone decoder, reads
+  std::int64_t classes = 1;     // of a classifier
+  std::int64_t max_tokens = 1;  // that an encoder, or a lone decoder, reads
   std::int64_t max_target_tokens = 0;  // that a decoder behind an encoder reads
   std::int64_t w4_block = 32;          // weights that share one scale at w4
   bool operator==(const TaskShape&) const = default;

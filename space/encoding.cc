@@ -87,9 +87,9 @@ std::vector<int> Encode(const SearchSpace& space,
   const std::size_t encoder = MostLayers(space.EncoderLayers());
   genes.resize(kStemGenes + kBlockGenes * encoder, -1);
   EncodeBlocks(space, architecture, true, genes);
-  genes.resize(kStemGenes + kBlockGenes * (encoder + MostLayers(
-                                                         space.DecoderLayers())),
-               -1);
+  genes.resize(
+      kStemGenes + kBlockGenes * (encoder + MostLayers(space.DecoderLayers())),
+      -1);
   return genes;
 }
 
@@ -97,8 +97,7 @@ Architecture Decode(const SearchSpace& space, const std::vector<int>& genes) {
   const SearchSpaceOptions& options = space.options();
   const std::size_t encoder = MostLayers(space.EncoderLayers());
   const std::size_t needed =
-      kStemGenes +
-      kBlockGenes * (encoder + MostLayers(space.DecoderLayers()));
+      kStemGenes + kBlockGenes * (encoder + MostLayers(space.DecoderLayers()));
   if (genes.size() != needed) {
     throw Error(ErrorCode::kUsage, std::to_string(genes.size()) + " genes; " +
                                        std::to_string(needed) + " are needed");

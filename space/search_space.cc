@@ -146,14 +146,16 @@ void SearchSpace::CheckAttention(const std::string& key,
                           " mixes later tokens into earlier ones, so a decoder "
                           "cannot use it; use full, local, strided, performer "
                           "or linear" +
-                          (key == "attention" && task_.topology ==
-                                                     Topology::kEncoderDecoder
+                          (key == "attention" &&
+                                   task_.topology == Topology::kEncoderDecoder
                                ? " in decoder_attention"
                                : ""));
       }
-      const bool fits = std::any_of(
-          options_.heads.begin(), options_.heads.end(),
-          [&](std::int64_t heads) { return WithHeads(kind, heads).has_value(); });
+      const bool fits =
+          std::any_of(options_.heads.begin(), options_.heads.end(),
+                      [&](std::int64_t heads) {
+                        return WithHeads(kind, heads).has_value();
+                      });
       if (!fits) {
         Refuse(where, words[i] + ": its key/value heads divide none of heads " +
                           Joined(options_.heads));
@@ -198,8 +200,8 @@ std::vector<AttentionSpec> SearchSpace::AttentionChoices(const StemSpec& stem,
       const bool odd = (stem.d_model / heads) % 2 != 0;
       if (odd && stem.positions == Positions::kRotary) continue;
       const auto choice = WithHeads(ParseAttention(word), heads);
-      if (choice && std::find(choices.begin(), choices.end(), *choice) ==
-                        choices.end()) {
+      if (choice &&
+          std::find(choices.begin(), choices.end(), *choice) == choices.end()) {
         choices.push_back(*choice);
       }
     }
@@ -402,18 +404,17 @@ std::vector<Architecture> SearchSpace::Enumerate(std::size_t limit) const {
     for (const std::int64_t encoder_layers : EncoderLayers()) {
       const auto depth = static_cast<std::size_t>(encoder_layers);
       for (const std::int64_t decoder_layers : DecoderLayers()) {
-        ForEachList(
-            BlockChoices(stem, depth, false), depth, [&](const auto& encoder) {
-              ForEachList(
-                  BlockChoices(stem, depth, true),
-                  static_cast<std::size_t>(decoder_layers),
-                  [&](const auto& decoder) {
-                    Architecture member{stem, encoder, decoder};
-                    if (ConstraintViolation(member).empty()) {
-                      members.push_back(std::move(member));
-                    }
-                  });
-            });
+        ForEachList(BlockChoices(stem, depth, false), depth,
+                    [&](const auto& encoder) {
+                      ForEachList(BlockChoices(stem, depth, true),
+                                  static_cast<std::size_t>(decoder_layers),
+                                  [&](const auto& decoder) {
+                                    Architecture member{stem, encoder, decoder};
+                                    if (ConstraintViolation(member).empty()) {
+                                      members.push_back(std::move(member));
+                                    }
+                                  });
+                    });
       }
     }
   }

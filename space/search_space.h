@@ -47,8 +47,9 @@ struct SearchSpaceOptions {
           "\"local:WINDOW\", \"strided:STRIDE\", \"linformer:RANK\" (or "
           "linformer:RANK:key-value, linformer:RANK:layerwise), "
           "\"performer:FEATURES\", \"linear\"");
-    visit("decoder_attention", self.decoder_attention, AnyValue{},
-          "the same for the decoder of an encoder-decoder; empty: as attention");
+    visit(
+        "decoder_attention", self.decoder_attention, AnyValue{},
+        "the same for the decoder of an encoder-decoder; empty: as attention");
     visit("cross_layers", self.cross_layers, InRange{1, 64},
           "how many of the last encoder blocks a decoder block attends to");
     visit("activation", self.activation, OneOf{NamesOf<Activation>()},
@@ -71,7 +72,8 @@ struct SearchSpaceOptions {
 };
 
 // The set of architectures of the task's topology that a search may propose.
-// What does not fit together (heads that do not divide d_model) is no member. Immutable; safe to share between threads.
+// What does not fit together (heads that do not divide d_model) is no member.
+// Immutable; safe to share between threads.
 class SearchSpace {
  public:
   // `task` fixes what the cost depends on beside the architecture.

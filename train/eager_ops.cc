@@ -7,25 +7,25 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/div.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mul.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/amax.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/cumsum.h>
+#include <ATen/ops/div.h>
 #include <ATen/ops/elu.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/rms_norm.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
@@ -120,8 +120,8 @@ at::Tensor EagerOps::Rotary(const at::Tensor& x_BHTE, std::int64_t rows) {
   const at::Tensor cosine = angles.narrow(-1, half, half);
   const at::Tensor a = x_BHTE.narrow(3, 0, half);
   const at::Tensor b = x_BHTE.narrow(3, half, half);
-  return at::cat({a.mul(cosine).sub(b.mul(sine)), b.mul(cosine).add(a.mul(sine))},
-                 3);
+  return at::cat(
+      {a.mul(cosine).sub(b.mul(sine)), b.mul(cosine).add(a.mul(sine))}, 3);
 }
 
 at::Tensor EagerOps::Linear(const std::string& name, const at::Tensor& x,
@@ -226,8 +226,8 @@ at::Tensor EagerOps::Pad(const at::Tensor& x, std::int64_t axis,
                          std::int64_t before, std::int64_t after) {
   if (before == 0 && after == 0) return x;
   // The list begins with the last axis.
-  std::vector<std::int64_t> sizes(
-      2 * static_cast<std::size_t>(x.dim() - axis), 0);
+  std::vector<std::int64_t> sizes(2 * static_cast<std::size_t>(x.dim() - axis),
+                                  0);
   sizes[sizes.size() - 2] = before;
   sizes[sizes.size() - 1] = after;
   return at::constant_pad_nd(x, sizes);
@@ -297,11 +297,10 @@ at::Tensor EagerOps::ScaledDotProductAttention(const at::Tensor& q_BHTE,
   std::optional<at::Tensor> additive;
   bool causal = false;
   if (memory_ != nullptr) {
-    const at::Tensor made =
-        mask.source_layers > 0
-            ? memory_->SourceMask(k_BKSE.size(2), q_BHTE)
-        : mask.causal ? memory_->Mask(tokens, mask, q_BHTE)
-                      : at::Tensor();
+    const at::Tensor made = mask.source_layers > 0
+                                ? memory_->SourceMask(k_BKSE.size(2), q_BHTE)
+                            : mask.causal ? memory_->Mask(tokens, mask, q_BHTE)
+                                          : at::Tensor();
     if (made.defined()) additive = made;
   } else {
     const bool near = mask.window >= 0 && mask.window + 1 < tokens;
@@ -309,9 +308,9 @@ at::Tensor EagerOps::ScaledDotProductAttention(const at::Tensor& q_BHTE,
     causal = mask.causal && !near && !columns;
     if (near || columns) additive = FixedMask(q_BHTE, mask);
   }
-  return at::scaled_dot_product_attention(
-      q_BHTE, k_BKSE, v_BKSE, additive, 0, causal, std::nullopt,
-      q_BHTE.size(1) != k_BKSE.size(1));
+  return at::scaled_dot_product_attention(q_BHTE, k_BKSE, v_BKSE, additive, 0,
+                                          causal, std::nullopt,
+                                          q_BHTE.size(1) != k_BKSE.size(1));
 }
 
 const at::Tensor& EagerOps::FixedMask(const at::Tensor& like,
@@ -322,8 +321,7 @@ const at::Tensor& EagerOps::FixedMask(const at::Tensor& like,
   const at::NoGradGuard no_grad;
   const at::Tensor place_T =
       at::arange(tokens, like.options().dtype(at::kLong));
-  const at::Tensor distance_TT =
-      place_T.unsqueeze(1).sub(place_T.unsqueeze(0));
+  const at::Tensor distance_TT = place_T.unsqueeze(1).sub(place_T.unsqueeze(0));
   at::Tensor hidden_TT = distance_TT.lt(mask.causal ? 0 : -tokens);
   const at::Tensor away_TT = distance_TT.abs();
   if (mask.window >= 0) {

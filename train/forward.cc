@@ -20,12 +20,11 @@ NetworkBatch MakeNetworkBatch(const TaskData& data, const TaskShape& task,
   };
   NetworkBatch made;
   if (task.topology == Topology::kEncoder) {
-    made.input =
-        task.features > 0
-            ? at::tensor(GatherFrames(data, batch))
-                  .view({rows, data.frames.count, data.frames.width})
-                  .to(device)
-            : numbers(GatherTokens(data, batch), batch.tokens);
+    made.input = task.features > 0
+                     ? at::tensor(GatherFrames(data, batch))
+                           .view({rows, data.frames.count, data.frames.width})
+                           .to(device)
+                     : numbers(GatherTokens(data, batch), batch.tokens);
     made.labels = at::tensor(GatherLabels(data, batch, 0, 0)).to(device);
     made.tokens = rows * made.input.size(1);
     return made;

@@ -64,8 +64,7 @@ void CheckJob(const TrainingJob& job) {
 // The batches of epoch after epoch, each shuffled by its own stream.
 class BatchStream {
  public:
-  BatchStream(const TaskData& data, std::int64_t batch_size,
-              std::uint64_t seed)
+  BatchStream(const TaskData& data, std::int64_t batch_size, std::uint64_t seed)
       : data_(data), batch_size_(batch_size), seed_(seed) {}
 
   const Batch& Next() {
@@ -127,8 +126,8 @@ class TeacherView {
 at::Tensor LabelledRows(const at::Tensor& logits, const at::Tensor& labels) {
   const at::Tensor flat = logits.flatten(0, -2);
   if (logits.dim() == 2) return flat;
-  return flat.index_select(
-      0, labels.flatten().ne(kNoLabel).nonzero().squeeze(1));
+  return flat.index_select(0,
+                           labels.flatten().ne(kNoLabel).nonzero().squeeze(1));
 }
 
 std::vector<at::Tensor> Joined(std::vector<at::Tensor> a,

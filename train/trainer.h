@@ -74,7 +74,7 @@ struct TrainingJob {
   Architecture architecture;
   TaskShape task;
   const TaskData* data = nullptr;  // the training split
-  std::uint64_t seed = 0;           // labels every stream
+  std::uint64_t seed = 0;          // labels every stream
   // Set for a student that learns from a teacher.
   const Teacher* teacher = nullptr;
   DistillationOptions distillation;
@@ -87,8 +87,8 @@ struct TrainingJob {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-// Trains a network of any topology in f32 on one thread with labelled streams alone: the
-// same job gives the same bytes. A non-finite loss or gradient gives
+// Trains a network of any topology in f32 on one thread with labelled streams
+// alone: the same job gives the same bytes. A non-finite loss or gradient gives
 // Failure{"diverged"}.
 std::variant<TrainingResult, Failure> TrainNetwork(
     const TrainingJob& job, const TrainingOptions& options);

@@ -83,7 +83,8 @@ struct TrainableWeightsOptions {
 //   matrices    uniform in +-sqrt(6 / (in + out))     (Glorot & Bengio 2010)
 //   tables      normal, standard deviation kTableDeviation
 //   gains, biases   1, 0
-//   random features groups of orthogonal directions, as long as Gaussian vectors
+//   random features groups of orthogonal directions, as long as Gaussian
+//   vectors
 //                   (Choromanski et al. 2021, 3.3); never trained
 // A table behind Lookup is trained by rows (AdamTable). Not thread-safe.
 class TrainableWeights : public WeightSource {

@@ -28,8 +28,7 @@ struct EngineOptions {
 
 // What a network reads, row major: token numbers [batch, length], or vectors
 // [batch, length, F].
-using ModelInput =
-    std::variant<std::vector<std::int64_t>, std::vector<float>>;
+using ModelInput = std::variant<std::vector<std::int64_t>, std::vector<float>>;
 
 // An exported encoder, loaded for inference. Not thread-safe.
 class EngineModel {

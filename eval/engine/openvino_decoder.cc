@@ -1,13 +1,13 @@
 #include "eval/engine/openvino_decoder.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <sstream>
 #include <utility>
 
+#include "eval/engine/openvino_tensors.h"
 #include "eval/export/onnx_export.h"
 
 namespace hone {
@@ -17,68 +17,6 @@ namespace {
 constexpr std::int64_t kNothing = std::numeric_limits<std::int32_t>::max();
 
 using Tensors = std::map<std::string, ov::Tensor>;
-
-std::int64_t Axis(const ov::Tensor& tensor, std::size_t axis) {
-  return static_cast<std::int64_t>(tensor.get_shape()[axis]);
-}
-
-ov::Tensor NewTensor(const ov::Shape& shape) {
-  ov::Tensor tensor(ov::element::f32, shape);
-  if (tensor.get_size() > 0) {
-    std::memset(tensor.data(), 0, tensor.get_byte_size());
-  }
-  return tensor;
-}
-
-// Rows of the first axis, in this order.
-ov::Tensor RowsOf(const ov::Tensor& tensor,
-                  const std::vector<std::int64_t>& rows) {
-  ov::Shape shape = tensor.get_shape();
-  const std::size_t bytes =
-      shape[0] == 0 ? 0 : tensor.get_byte_size() / shape[0];
-  shape[0] = rows.size();
-  ov::Tensor chosen(ov::element::f32, shape);
-  if (bytes == 0) return chosen;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(static_cast<char*>(chosen.data()) + i * bytes,
-                static_cast<const char*>(tensor.data()) +
-                    static_cast<std::size_t>(rows[i]) * bytes,
-                bytes);
-  }
-  return chosen;
-}
-
-// [A,...,N,E] seen as pieces of N rows of E numbers: cuts or zero-pads each
-// piece to `size` rows. `pieces`: how many parts the axis before the last is
-// made of, each of which is resized by itself.
-ov::Tensor Resized(const ov::Tensor& tensor, std::size_t size,
-                   std::size_t pieces) {
-  ov::Shape shape = tensor.get_shape();
-  const std::size_t columns = shape.back() * sizeof(float);
-  std::size_t& axis = shape[shape.size() - 2];
-  const std::size_t own = axis / pieces;
-  if (own == size) return tensor;
-  axis = size * pieces;
-  ov::Tensor resized = NewTensor(shape);
-  if (resized.get_size() == 0 || own == 0) return resized;
-  const std::size_t count = tensor.get_byte_size() / (own * columns);
-  for (std::size_t i = 0; i < count; ++i) {
-    std::memcpy(static_cast<char*>(resized.data()) + i * size * columns,
-                static_cast<const char*>(tensor.data()) + i * own * columns,
-                std::min(own, size) * columns);
-  }
-  return resized;
-}
-
-ov::Tensor Joined(const ov::Tensor& a, const ov::Tensor& b) {
-  ov::Shape shape = a.get_shape();
-  shape[0] += b.get_shape()[0];
-  ov::Tensor joined(ov::element::f32, shape);
-  std::memcpy(joined.data(), a.data(), a.get_byte_size());
-  std::memcpy(static_cast<char*>(joined.data()) + a.get_byte_size(), b.data(),
-              b.get_byte_size());
-  return joined;
-}
 
 std::vector<std::int64_t> ParseLayers(const std::string& text) {
   std::vector<std::int64_t> layers;
@@ -192,9 +130,9 @@ class OpenVinoDecoder : public EngineDecoder {
       tokens.insert(tokens.end(), source.begin(), source.end());
     }
     return WithFileName(encoder_file_, "run", [&] {
-      encoder_request_.set_input_tensor(ov::Tensor(
-          ov::element::i64, {sources.size(), sources.front().size()},
-          tokens.data()));
+      encoder_request_.set_input_tensor(
+          ov::Tensor(ov::element::i64, {sources.size(), sources.front().size()},
+                     tokens.data()));
       encoder_request_.infer();
       Tensors made;
       for (const auto& output : encoder_.outputs()) {
@@ -235,10 +173,10 @@ class OpenVinoBatch : public DecodeBatch {
     for (const PastInput& input : model_.past_) {
       ov::Shape shape = {rows};
       for (std::size_t i = 1; i < 4; ++i) {
-        shape.push_back(input.shape[i].is_dynamic()
-                            ? 0
-                            : static_cast<std::size_t>(
-                                  input.shape[i].get_length()));
+        shape.push_back(
+            input.shape[i].is_dynamic()
+                ? 0
+                : static_cast<std::size_t>(input.shape[i].get_length()));
       }
       now_.past[input.name] = NewTensor(shape);
     }
@@ -266,7 +204,8 @@ class OpenVinoBatch : public DecodeBatch {
                          now_.slots[row].end());
     }
     return WithFileName(model_.file_, "run", [&] {
-      return Infer(tokens, places, slot_places, static_cast<std::size_t>(count));
+      return Infer(tokens, places, slot_places,
+                   static_cast<std::size_t>(count));
     });
   }
 
@@ -378,10 +317,10 @@ class OpenVinoBatch : public DecodeBatch {
     }
     const std::vector<float> mask = SourceMask();
     if (!sources_.empty()) {
-      request.set_tensor(kSourceMaskInput,
-                         ov::Tensor(ov::element::f32,
-                                    {rows, mask.size() / rows},
-                                    const_cast<float*>(mask.data())));
+      request.set_tensor(
+          kSourceMaskInput,
+          ov::Tensor(ov::element::f32, {rows, mask.size() / rows},
+                     const_cast<float*>(mask.data())));
     }
     for (const auto& [name, tensor] : sources_) {
       request.set_tensor(name, tensor);
@@ -408,25 +347,25 @@ class OpenVinoBatch : public DecodeBatch {
                                  model_.source_layers_.front());
     for (const std::size_t length : source_lengths_) {
       for (std::size_t i = 0; i < longest; ++i) {
-        mask.push_back(i < length ? 0 : -std::numeric_limits<float>::infinity());
+        mask.push_back(i < length ? 0
+                                  : -std::numeric_limits<float>::infinity());
       }
     }
     return mask;
   }
 
   void AppendSources(const OpenVinoBatch& more) {
-    for (std::size_t block = 0; block < model_.source_layers_.size();
-         ++block) {
+    for (std::size_t block = 0; block < model_.source_layers_.size(); ++block) {
       const auto layers =
           static_cast<std::size_t>(model_.source_layers_[block]);
       for (const char* role : {"key", "value"}) {
         ov::Tensor& mine = sources_.at(SourceName(block, role));
         const ov::Tensor& other = more.sources_.at(SourceName(block, role));
-        const auto size = static_cast<std::size_t>(
-                              std::max(Axis(mine, 2), Axis(other, 2))) /
-                          layers;
-        mine = Joined(Resized(mine, size, layers),
-                      Resized(other, size, layers));
+        const auto size =
+            static_cast<std::size_t>(std::max(Axis(mine, 2), Axis(other, 2))) /
+            layers;
+        mine =
+            Joined(Resized(mine, size, layers), Resized(other, size, layers));
       }
     }
   }

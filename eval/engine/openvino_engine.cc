@@ -4,8 +4,8 @@
 
 #include "eval/engine/cpu.h"
 #include "eval/engine/engine.h"
-#include "eval/engine/openvino_decoder.h"
 #include "eval/engine/openvino_common.h"
+#include "eval/engine/openvino_decoder.h"
 #include "eval/export/onnx_export.h"
 #include "space/base/error.h"
 
@@ -89,8 +89,7 @@ class OpenVinoModel : public EngineModel {
                          std::int64_t length) const {
     ov::Shape shape = {static_cast<std::size_t>(batch),
                        static_cast<std::size_t>(length)};
-    if (const auto* tokens =
-            std::get_if<std::vector<std::int64_t>>(&given)) {
+    if (const auto* tokens = std::get_if<std::vector<std::int64_t>>(&given)) {
       HONE_CHECK_EQ(fixed_.size(), 2u);
       HONE_CHECK_EQ(tokens->size(), ov::shape_size(shape));
       return {ov::element::i64, shape,

@@ -8,14 +8,14 @@ namespace {
 
 using Memory = SourceMemory<OnnxOps::Value>;
 
-std::string ExportClassifier(const Architecture& architecture,
-                             const TaskShape& task,
-                             const NamedTensors& quantized,
-                             const std::map<std::string, std::string>& entries) {
+std::string ExportClassifier(
+    const Architecture& architecture, const TaskShape& task,
+    const NamedTensors& quantized,
+    const std::map<std::string, std::string>& entries) {
   OnnxWriter writer;
   OnnxOps ops(writer, quantized, /*steps=*/false);
-  const auto input = task.features > 0 ? ops.FeaturesInput(task.features)
-                                       : ops.TokensInput();
+  const auto input =
+      task.features > 0 ? ops.FeaturesInput(task.features) : ops.TokensInput();
   ops.Output(kLogitsOutput, Classifier(ops, architecture, task, input),
              {"batch", task.classes});
   return writer.Serialize(entries);
@@ -93,8 +93,7 @@ std::map<std::string, std::string> ExportOnnx(
       break;
   }
   std::map<std::string, std::string> files;
-  files[kEncoderFile] =
-      ExportEncoder(architecture, task, quantized, entries);
+  files[kEncoderFile] = ExportEncoder(architecture, task, quantized, entries);
   entries[kMaxTokensKey] = std::to_string(task.max_target_tokens);
   entries[kSourceLayersKey] = SourceLayers(architecture);
   files[kModelFile] = ExportDecoder(architecture, task, quantized, entries);

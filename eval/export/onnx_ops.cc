@@ -1,13 +1,11 @@
 #include "eval/export/onnx_ops.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
-#include <type_traits>
+#include <utility>
 
+#include "eval/export/onnx_constants.h"
 #include "eval/export/onnx_export.h"
 #include "space/base/error.h"
 #include "space/network/angles.h"
@@ -16,58 +14,6 @@ namespace hone {
 namespace {
 
 constexpr float kNormEpsilon = 1e-5f;
-
-static_assert(std::endian::native == std::endian::little,
-              "raw_data is little endian");
-
-OnnxType TypeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return OnnxType::kFloat;
-    case DType::kI64:
-      return OnnxType::kInt64;
-    case DType::kI32:
-      return OnnxType::kInt32;
-    case DType::kI8:
-      return OnnxType::kInt8;
-    case DType::kU8:
-      return OnnxType::kUint8;
-  }
-  return OnnxType::kFloat;
-}
-
-template <typename T>
-OnnxTensor Tensor(OnnxType type, const std::vector<std::int64_t>& shape,
-                  const std::vector<T>& values) {
-  std::string bytes(values.size() * sizeof(T), '\0');
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  return {type, shape, std::move(bytes)};
-}
-
-template <typename T>
-std::vector<T> Transposed(const T* values, std::int64_t rows,
-                          std::int64_t columns) {
-  std::vector<T> out(static_cast<std::size_t>(rows * columns));
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = 0; j < columns; ++j) {
-      out[static_cast<std::size_t>(j * rows + i)] = values[i * columns + j];
-    }
-  }
-  return out;
-}
-
-OnnxAttributes Permutation(std::vector<std::int64_t> axes) {
-  return {{"perm", std::move(axes)}};
-}
-
-std::string ShapeText(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (const std::int64_t size : shape) {
-    if (text.size() > 1) text += ",";
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
 
 }  // namespace
 
@@ -148,8 +94,8 @@ OnnxOps::Value OnnxOps::FeaturesInput(std::int64_t width) {
   return {input_, {-1, -1, width}};
 }
 
-OnnxOps::Value OnnxOps::SourceInput(const std::string& name,
-                                    std::int64_t heads, std::int64_t head_dim) {
+OnnxOps::Value OnnxOps::SourceInput(const std::string& name, std::int64_t heads,
+                                    std::int64_t head_dim) {
   Input(name, OnnxType::kFloat, {"batch", heads, name + ".tokens", head_dim});
   return {name, {-1, heads, -1, head_dim}};
 }
@@ -269,129 +215,13 @@ OnnxOps::Value OnnxOps::Rotary(const Value& x_BHTE, std::int64_t rows) {
   return {Concat({first, second}, 3).name, x_BHTE.shape};
 }
 
-OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
-                               const LinearSpec& spec) {
-  HONE_CHECK_EQ(x.shape.back(), spec.in);
-  std::string product;
-  std::string bias;
-  switch (spec.precision) {
-    case Precision::kF32: {
-      const std::string weight =
-          WeightConstant(name + ".weight", DType::kF32, {spec.out, spec.in});
-      product =
-          Node("MatMul",
-               {x.name, Node("Transpose", {weight}, Permutation({1, 0}), name)},
-               {}, name);
-      bias = WeightConstant(name + ".bias", DType::kF32, {spec.out});
-      break;
-    }
-    case Precision::kW8A8:
-      product = Int8Product(name, x, spec);
-      bias = Int8Bias(name, spec);
-      break;
-    case Precision::kW4:
-      product = Int4Product(name, x, spec);
-      bias = WeightConstant(name + ".bias", DType::kF32, {spec.out});
-      break;
-  }
-  std::vector<std::int64_t> shape = x.shape;
-  shape.back() = spec.out;
-  return {Node("Add", {product, bias}, {}, name), shape};
-}
-
-std::string OnnxOps::Quantized(const std::string& name, const std::string& x) {
-  const TensorData& scale = Weight(name + ".input_scale", DType::kF32, {});
-  const TensorData& zero = Weight(name + ".input_zero_point", DType::kU8, {});
-  const std::string grid =
-      std::to_string(std::bit_cast<int>(*scale.data<float>())) + "_" +
-      std::to_string(*zero.data<std::uint8_t>());
-  // The pair is named after value and grid, so that a second user finds it.
-  std::string dequantized = x + "/" + grid + "/DequantizeLinear";
-  if (writer_.Has(dequantized)) return dequantized;
-  const std::string scale_name = Real(*scale.data<float>());
-  const std::string zero_name =
-      "zero_point_" + std::to_string(*zero.data<std::uint8_t>());
-  if (!writer_.Has(zero_name)) {
-    writer_.AddConstant(
-        zero_name,
-        Tensor(OnnxType::kUint8, {},
-               std::vector<std::uint8_t>{*zero.data<std::uint8_t>()}));
-  }
-  const std::string quantized =
-      Node("QuantizeLinear", {x, scale_name, zero_name}, {}, x + "/" + grid);
-  return Node("DequantizeLinear", {quantized, scale_name, zero_name}, {},
-              x + "/" + grid);
-}
-
-std::string OnnxOps::Int8Product(const std::string& name, const Value& x,
-                                 const LinearSpec& spec) {
-  const std::string weight =
-      WeightConstant(name + ".weight", DType::kI8, {spec.out, spec.in});
-  const std::string scale =
-      WeightConstant(name + ".weight_scale", DType::kF32, {spec.out});
-  const std::string dequantized =
-      Node("DequantizeLinear", {weight, scale}, {{"axis", std::int64_t{0}}},
-           name + ".weight");
-  const std::string transposed =
-      Node("Transpose", {dequantized}, Permutation({1, 0}), name);
-  return Node("MatMul", {Quantized(name, x.name), transposed}, {}, name);
-}
-
-std::string OnnxOps::Int8Bias(const std::string& name, const LinearSpec& spec) {
-  const float input_scale =
-      *Weight(name + ".input_scale", DType::kF32, {}).data<float>();
-  const float* weight_scale =
-      Weight(name + ".weight_scale", DType::kF32, {spec.out}).data<float>();
-  std::vector<float> scale;
-  for (std::int64_t i = 0; i < spec.out; ++i) {
-    scale.push_back(input_scale * weight_scale[i]);
-  }
-  const std::string scale_name = writer_.AddConstant(
-      name + ".bias_scale", Tensor(OnnxType::kFloat, {spec.out}, scale));
-  return Node(
-      "DequantizeLinear",
-      {WeightConstant(name + ".bias", DType::kI32, {spec.out}), scale_name},
-      {{"axis", std::int64_t{0}}}, name + ".bias");
-}
-
-std::string OnnxOps::Int4Product(const std::string& name, const Value& x,
-                                 const LinearSpec& spec) {
-  const auto scale = weights_.find(name + ".weight_scale");
-  const std::int64_t blocks =
-      scale != weights_.end() && scale->second.shape.size() == 2
-          ? scale->second.shape[1]
-          : 0;
-  const TensorData& scales =
-      Weight(name + ".weight_scale", DType::kF32, {spec.out, blocks});
-  HONE_CHECK(blocks > 0 && spec.in % blocks == 0);
-  const TensorData& weight =
-      Weight(name + ".weight", DType::kI8, {spec.out, spec.in});
-  // Transposed here and not in the graph: ONNX Runtime has a 4-bit kernel for
-  // blocks along axis 0 alone.
-  const std::string weight_name = writer_.AddConstant(
-      name + ".weight",
-      {OnnxType::kInt4,
-       {spec.in, spec.out},
-       PackInt4(Transposed(weight.data<std::int8_t>(), spec.out, spec.in))});
-  const std::string scale_name = writer_.AddConstant(
-      name + ".weight_scale",
-      Tensor(OnnxType::kFloat, {blocks, spec.out},
-             Transposed(scales.data<float>(), spec.out, blocks)));
-  const std::string dequantized =
-      Node("DequantizeLinear", {weight_name, scale_name},
-           {{"axis", std::int64_t{0}}, {"block_size", spec.in / blocks}},
-           name + ".weight");
-  return Node("MatMul", {x.name, dequantized}, {}, name);
-}
-
 OnnxOps::Value OnnxOps::LayerNorm(const std::string& name, const Value& x,
                                   std::int64_t dim) {
-  return {
-      Node("LayerNormalization",
-           {x.name, WeightConstant(name + ".weight", DType::kF32, {dim}),
-            WeightConstant(name + ".bias", DType::kF32, {dim})},
-           {{"axis", std::int64_t{-1}}, {"epsilon", kNormEpsilon}}, name),
-      x.shape};
+  return {Node("LayerNormalization",
+               {x.name, WeightConstant(name + ".weight", DType::kF32, {dim}),
+                WeightConstant(name + ".bias", DType::kF32, {dim})},
+               {{"axis", std::int64_t{-1}}, {"epsilon", kNormEpsilon}}, name),
+          x.shape};
 }
 
 OnnxOps::Value OnnxOps::RmsNorm(const std::string& name, const Value& x,
@@ -415,8 +245,8 @@ OnnxOps::Value OnnxOps::Offset(const Value& x, double offset) {
 
 OnnxOps::Value OnnxOps::SplitHeads(const Value& x_BTD, std::int64_t heads) {
   HONE_CHECK_EQ(x_BTD.shape.back() % heads, 0);
-  return Transpose(
-      Reshape(x_BTD, {0, 0, heads, x_BTD.shape.back() / heads}), 1, 2);
+  return Transpose(Reshape(x_BTD, {0, 0, heads, x_BTD.shape.back() / heads}), 1,
+                   2);
 }
 
 OnnxOps::Value OnnxOps::MergeHeads(const Value& x_BHTE) {
@@ -463,8 +293,7 @@ OnnxOps::Value OnnxOps::PadToMultiple(const Value& x, std::int64_t axis,
                                       std::int64_t multiple) {
   const std::string whole = Integers({multiple});
   const std::string over = Node("Mod", {SizeOf(x, axis), whole});
-  const std::string missing =
-      Node("Mod", {Node("Sub", {whole, over}), whole});
+  const std::string missing = Node("Mod", {Node("Sub", {whole, over}), whole});
   const auto rank = static_cast<std::int64_t>(x.shape.size());
   std::vector<std::string> pads;
   const std::int64_t zeros_before = rank + axis;
@@ -567,8 +396,7 @@ OnnxOps::Value OnnxOps::Sum(const Value& x, std::int64_t axis) {
 }
 
 OnnxOps::Value OnnxOps::Max(const Value& x) {
-  return Reduced("ReduceMax", x,
-                 static_cast<std::int64_t>(x.shape.size()) - 1);
+  return Reduced("ReduceMax", x, static_cast<std::int64_t>(x.shape.size()) - 1);
 }
 
 OnnxOps::Value OnnxOps::RunningSum(const Value& x, std::int64_t axis) {
@@ -576,134 +404,15 @@ OnnxOps::Value OnnxOps::RunningSum(const Value& x, std::int64_t axis) {
 }
 
 OnnxOps::Value OnnxOps::LowerTriangle(const Value& x, std::int64_t diagonal) {
-  return {Node("Trilu", {x.name, Integer(diagonal)},
-               {{"upper", std::int64_t{0}}}),
-          x.shape};
-}
-
-std::string OnnxOps::Distances(const Value& q_BHTE) {
-  const std::string name = steps_ ? "step_distances" : "distances";
-  if (writer_.Has(name)) return name;
-  if (steps_) {
-    // A slot that holds nothing is said to be far in the future.
-    const std::string query = Input(kPlacesInput, OnnxType::kInt64,
-                                    {"batch", "tokens"});
-    const std::string key =
-        Input(kSlotPlacesInput, OnnxType::kInt64, {"batch", "slots"});
-    return writer_.AddNode("Sub", name,
-                           {Node("Unsqueeze", {query, Integers({1, 3})}),
-                            Node("Unsqueeze", {key, Integers({1, 2})})});
-  }
-  const std::string count = Node("Squeeze", {SizeOf(q_BHTE, 2)});
-  const std::string places = Node("Range", {Integer(0), count, Integer(1)});
-  return writer_.AddNode(
-      "Sub", name, {Node("Unsqueeze", {places, Integers({1})}), places});
-}
-
-std::string OnnxOps::Mask(const AttentionMask& mask, const Value& q_BHTE) {
-  const std::string name = "mask_" + std::to_string(mask.causal) + "_" +
-                           std::to_string(mask.window) + "_" +
-                           std::to_string(mask.stride);
-  if (writer_.Has(name)) return name;
-  const std::string distance = Distances(q_BHTE);
-  const std::string away = Node("Abs", {distance});
-  std::string seen;
-  const auto also = [&](const std::string& condition) {
-    seen = seen.empty() ? condition : Node("And", {seen, condition});
-  };
-  if (mask.causal) also(Node("GreaterOrEqual", {distance, Integer(0)}));
-  if (mask.window >= 0) {
-    also(Node("LessOrEqual", {away, Integer(mask.window)}));
-  }
-  if (mask.stride > 0) {
-    const std::string column = Node(
-        "Equal", {Node("Mod", {away, Integer(mask.stride)}), Integer(0)});
-    also(Node("Or", {Node("Less", {away, Integer(mask.stride)}), column}));
-  }
-  if (seen.empty()) return seen;
-  return writer_.AddNode(
-      "Where", name,
-      {seen, Real(0), Real(-std::numeric_limits<float>::infinity())});
-}
-
-// One for all layers of a source that stand side by side. [B,1,1,S * layers]
-std::string OnnxOps::SourceMask(std::int64_t layers) {
-  const std::string name = "source_mask_" + std::to_string(layers);
-  if (writer_.Has(name)) return name;
-  const std::string one =
-      Input(kSourceMaskInput, OnnxType::kFloat, {"batch", "source"});
-  const std::string all =
-      layers == 1 ? one
-                  : Node("Concat",
-                         std::vector<std::string>(
-                             static_cast<std::size_t>(layers), one),
-                         {{"axis", std::int64_t{1}}});
-  return writer_.AddNode("Unsqueeze", name, {all, Integers({1, 2})});
-}
-
-OnnxOps::Value OnnxOps::ScaledDotProductAttention(const Value& q_BHTE,
-                                                  const Value& k_BKSE,
-                                                  const Value& v_BKSE,
-                                                  const AttentionMask& mask) {
-  const std::int64_t heads = q_BHTE.shape[1];
-  const std::int64_t groups = k_BKSE.shape[1];
-  const std::int64_t head_dim = q_BHTE.shape[3];
-  const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  Value q = Scale(q_BHTE, scale);
-  // Heads that share keys stand beside each other: they become more queries.
-  if (groups != heads) q = Reshape(q, {0, groups, -1, head_dim});
-  Value scores = MatMul(q, Transpose(k_BKSE, 2, 3));
-  if (groups != heads) scores = Reshape(scores, {0, heads, -1, 0});
-  const std::string added = mask.source_layers > 0
-                                ? SourceMask(mask.source_layers)
-                                : Mask(mask, q_BHTE);
-  if (!added.empty()) {
-    scores = {Node("Add", {scores.name, added}), scores.shape};
-  }
-  Value shares = Softmax(scores);
-  if (groups != heads) shares = Reshape(shares, {0, groups, -1, 0});
-  Value mixed = MatMul(shares, v_BKSE);
-  if (groups != heads) mixed = Reshape(mixed, {0, heads, -1, head_dim});
-  return {mixed.name, q_BHTE.shape};
+  return {
+      Node("Trilu", {x.name, Integer(diagonal)}, {{"upper", std::int64_t{0}}}),
+      x.shape};
 }
 
 OnnxOps::Value OnnxOps::MeanTokens(const Value& x_BTD) {
   return {Node("ReduceMean", {x_BTD.name, Integers({1})},
                {{"keepdims", std::int64_t{0}}}),
           {x_BTD.shape[0], x_BTD.shape[2]}};
-}
-
-OnnxOps::Value OnnxOps::Remember(const std::string& name,
-                                 const Value& x_BKTE) {
-  HONE_CHECK(steps_);
-  const std::int64_t heads = x_BKTE.shape[1];
-  const std::int64_t head_dim = x_BKTE.shape[3];
-  const std::string past = Input(kPastPrefix + name, OnnxType::kFloat,
-                                 {"batch", heads, "past", head_dim});
-  const std::string present =
-      writer_.AddNode("Concat", kPresentPrefix + name, {past, x_BKTE.name},
-                      {{"axis", std::int64_t{2}}});
-  writer_.AddOutput(present, OnnxType::kFloat,
-                    {"batch", heads, "slots", head_dim});
-  return {present, {-1, heads, -1, head_dim}};
-}
-
-std::optional<OnnxOps::Value> OnnxOps::Carried(
-    const std::string& name, const std::vector<std::int64_t>& dims) {
-  if (!steps_) return std::nullopt;
-  std::vector<OnnxDim> shape = {"batch"};
-  std::vector<std::int64_t> sizes = {-1};
-  for (const std::int64_t size : dims) {
-    shape.emplace_back(size);
-    sizes.push_back(size);
-  }
-  return Value{Input(kPastPrefix + name, OnnxType::kFloat, shape), sizes};
-}
-
-void OnnxOps::Carry(const std::string& name, const Value& x) {
-  std::vector<OnnxDim> shape = {"batch"};
-  for (std::size_t i = 1; i < x.shape.size(); ++i) shape.emplace_back(x.shape[i]);
-  Output(kPresentPrefix + name, x, shape);
 }
 
 }  // namespace hone

@@ -46,11 +46,10 @@ int RunBench(const Arguments& arguments, const CommandContext& context) {
   const TaskShape& shape = session.card.shape;
   const bool decodes = shape.topology != Topology::kEncoder;
   DecodeTimes times;
-  const TimedRun run =
-      decodes ? DecodeRun(session.network->decoder(), shape, options,
-                          kInputSeed, times)
-              : ClassifyRun(session.network->model(), shape, options,
-                            kInputSeed);
+  const TimedRun run = decodes ? DecodeRun(session.network->decoder(), shape,
+                                           options, kInputSeed, times)
+                               : ClassifyRun(session.network->model(), shape,
+                                             options, kInputSeed);
   const Latency latency = TimeInTurn({run}, options, kInputSeed).at(0);
   if (arguments.Has("json")) {
     Json json = ToJson(latency, options, session);

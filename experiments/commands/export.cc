@@ -96,10 +96,10 @@ void WriteModelFolder(const std::filesystem::path& folder, const Trial& trial,
     }
   }
   if (!files.contains(kModelFile)) {
-    throw Error(ErrorCode::kNotFound,
-                "trial " + std::to_string(trial.number) +
-                    " has no model.onnx: at fidelity '" +
-                    std::string(Name(trial.fidelity)) + "' nothing is trained");
+    throw Error(ErrorCode::kNotFound, "trial " + std::to_string(trial.number) +
+                                          " has no model.onnx: at fidelity '" +
+                                          std::string(Name(trial.fidelity)) +
+                                          "' nothing is trained");
   }
   if (!vocabulary.empty()) files[kVocabularyFile] = vocabulary;
   MakeParentFolder(folder / kCardFile);

@@ -23,7 +23,9 @@ Prompt PromptOf(const ModelSession& model, const std::string& text,
   }
   auto tokens = model.vocabulary->Encode(text, std::int64_t{1} << 20);
   const auto room = static_cast<std::size_t>(context - new_tokens);
-  if (tokens.size() > room) tokens.erase(tokens.begin(), tokens.end() - static_cast<std::ptrdiff_t>(room));
+  if (tokens.size() > room)
+    tokens.erase(tokens.begin(),
+                 tokens.end() - static_cast<std::ptrdiff_t>(room));
   return {{}, std::move(tokens)};
 }
 
@@ -49,9 +51,8 @@ std::vector<std::vector<std::int64_t>> WriteWithDraft(
   RequireKind(draft, "hone generate --draft", {"language-model"});
   SpeculativeOptions speculative;
   speculative.max_new_tokens = options.max_new_tokens;
-  SpeculativeResult result =
-      DecodeSpeculatively(model.network->decoder(), draft.network->decoder(),
-                          prompts, speculative);
+  SpeculativeResult result = DecodeSpeculatively(
+      model.network->decoder(), draft.network->decoder(), prompts, speculative);
   err << "The draft proposed " << result.proposed << " tokens, of which "
       << result.accepted << " were right; the model was run "
       << result.target_calls << " times.\n";
@@ -63,7 +64,8 @@ int RunGenerate(const Arguments& arguments, const CommandContext& context) {
   RequireKind(model, "hone generate", {"language-model"});
   const std::string text = arguments.Text("prompt", "\n");
   if (text.empty()) {
-    throw Error(ErrorCode::kUsage, "--prompt: at least one character is needed");
+    throw Error(ErrorCode::kUsage,
+                "--prompt: at least one character is needed");
   }
   const GenerateOptions options = OptionsOf(arguments);
   const auto count =

@@ -54,8 +54,9 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
   }
   if (ParseFidelity(spec.search.fidelity) == Fidelity::kCost) return estimate;
   const Cost teacher =
-      CostOf(TeacherArchitecture(spec.teacher, workbench.task().topology), workbench.task(),
-             spec.teacher_training.batch_size, spec.measurement.tokens);
+      CostOf(TeacherArchitecture(spec.teacher, workbench.task().topology),
+             workbench.task(), spec.teacher_training.batch_size,
+             spec.measurement.tokens);
   if (spec.teacher.checkpoint.empty() && spec.distillation.UsesTeacher()) {
     estimate.teacher_seconds = StepsSeconds(
         static_cast<double>(teacher.multiply_adds), spec.teacher_training);
@@ -106,7 +107,9 @@ Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
     const bool given = !spec.teacher.checkpoint.empty();
     table.AddRow(
         {"teacher",
-         ShortText(TeacherArchitecture(spec.teacher, workbench.task().topology)) + ", " +
+         ShortText(
+             TeacherArchitecture(spec.teacher, workbench.task().topology)) +
+             ", " +
              (given ? "from " + spec.teacher.checkpoint
                     : std::to_string(spec.teacher_training.steps) + " steps, " +
                           DurationText(estimate.teacher_seconds))});

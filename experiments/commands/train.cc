@@ -90,17 +90,18 @@ int RunTrain(const Arguments& arguments, const CommandContext& context) {
 }  // namespace
 
 Command TrainCommand() {
-  return {{"train",
-           "train, export and measure one architecture",
-           "SPEC",
-           1,
-           1,
-           {{"architecture", "FILE", "JSON of an architecture, or a card.json"},
-            {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
-            {"out", "DIR", "write the exported model there, as hone export does"},
-            {"json", "", "print JSON"}},
-           "hone train experiments/specs/gloss.toml --architecture a.json"},
-          RunTrain};
+  return {
+      {"train",
+       "train, export and measure one architecture",
+       "SPEC",
+       1,
+       1,
+       {{"architecture", "FILE", "JSON of an architecture, or a card.json"},
+        {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+        {"out", "DIR", "write the exported model there, as hone export does"},
+        {"json", "", "print JSON"}},
+       "hone train experiments/specs/gloss.toml --architecture a.json"},
+      RunTrain};
 }
 
 }  // namespace hone

@@ -13,10 +13,9 @@ void TranslateTexts(ModelSession& model, const std::vector<std::string>& texts,
     sources.push_back(
         model.vocabulary->Encode(text, model.card.shape.max_tokens));
   }
-  const std::vector<std::string> written =
-      Translate(model.network->decoder(), sources, model.card.shape,
-                *model.vocabulary,
-                {beam, model.card.measurement.length_penalty});
+  const std::vector<std::string> written = Translate(
+      model.network->decoder(), sources, model.card.shape, *model.vocabulary,
+      {beam, model.card.measurement.length_penalty});
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (json) {
       out << Json{{"source", texts[i]}, {"translation", written[i]}}.dump()

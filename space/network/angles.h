@@ -14,8 +14,8 @@ inline void AppendAngles(std::int64_t place, std::int64_t dim,
                          std::vector<float>& values) {
   const auto angle = [&](std::int64_t i) {
     return static_cast<double>(place) /
-           std::pow(10000., 2. * static_cast<double>(i) /
-                                static_cast<double>(dim));
+           std::pow(10000.,
+                    2. * static_cast<double>(i) / static_cast<double>(dim));
   };
   const std::int64_t half = dim / 2;
   for (std::int64_t i = 0; i < half; ++i) {

@@ -30,8 +30,8 @@ typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
         ops.Linear(place.name + role, x_BTD,
                    {stem.d_model, count * place.head_dim, block.precision}),
         count);
-    const bool turned = stem.positions == Positions::kRotary &&
-                        std::string(role) != ".value";
+    const bool turned =
+        stem.positions == Positions::kRotary && std::string(role) != ".value";
     return turned ? ops.Rotary(x, place.max_tokens) : x;
   };
   const std::int64_t kv_heads = KeyValueHeads(block.attention);
@@ -81,7 +81,8 @@ typename Ops::Value CrossAttention(
   const auto q_BHTE = ops.SplitHeads(ops.Linear(name + ".query", x_BTD, square),
                                      block.cross->heads);
   const auto mixed_BHTE = ops.ScaledDotProductAttention(
-      q_BHTE, source.key, source.value, AttentionMask{.source_layers = block.cross->layers});
+      q_BHTE, source.key, source.value,
+      AttentionMask{.source_layers = block.cross->layers});
   return ops.Linear(name + ".output", ops.MergeHeads(mixed_BHTE), square);
 }
 

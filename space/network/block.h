@@ -58,21 +58,19 @@ typename Ops::Value Block(
     const StemSpec& stem, const BlockSpec& block,
     const std::optional<SourceMemory<typename Ops::Value>>& source,
     typename Ops::Value x_BTD) {
-  x_BTD = Residual(ops, name + ".attention_norm", stem, x_BTD,
-                   [&](const auto& x) {
-                     return SelfAttention(ops, place, stem, block, x);
-                   });
+  x_BTD = Residual(
+      ops, name + ".attention_norm", stem, x_BTD,
+      [&](const auto& x) { return SelfAttention(ops, place, stem, block, x); });
   if (source) {
-    x_BTD = Residual(
-        ops, name + ".cross_norm", stem, x_BTD, [&](const auto& x) {
+    x_BTD =
+        Residual(ops, name + ".cross_norm", stem, x_BTD, [&](const auto& x) {
           return CrossAttention(ops, name + ".cross", stem, block, *source, x);
         });
   }
-  return Residual(ops, name + ".feed_forward_norm", stem, x_BTD,
-                  [&](const auto& x) {
-                    return FeedForward(ops, name + ".feed_forward", stem, block,
-                                       x);
-                  });
+  return Residual(
+      ops, name + ".feed_forward_norm", stem, x_BTD, [&](const auto& x) {
+        return FeedForward(ops, name + ".feed_forward", stem, block, x);
+      });
 }
 
 }  // namespace hone

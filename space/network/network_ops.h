@@ -42,12 +42,14 @@ inline constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
 // Shapes: B batch, T tokens, D d_model, H heads, E head dimension, V
 // vocabulary. Axes are counted from 0 and may not be negative.
 template <typename Ops>
-concept NetworkOps = requires(
-    Ops& ops, const std::string& name, const typename Ops::Value& x,
-    const typename Ops::Value& y, std::int64_t n, double real,
-    const LinearSpec& linear, const AttentionMask& mask,
-    const std::vector<std::int64_t>& dims, const std::vector<float>& values,
-    const std::vector<typename Ops::Value>& list) {
+concept NetworkOps = requires(Ops& ops, const std::string& name,
+                              const typename Ops::Value& x,
+                              const typename Ops::Value& y, std::int64_t n,
+                              double real, const LinearSpec& linear,
+                              const AttentionMask& mask,
+                              const std::vector<std::int64_t>& dims,
+                              const std::vector<float>& values,
+                              const std::vector<typename Ops::Value>& list) {
   requires std::copyable<typename Ops::Value>;
 
   // --- Weights -------------------------------------------------------------
@@ -116,8 +118,9 @@ concept NetworkOps = requires(
   // A constant of this shape; equal names are equal constants.
   { ops.Constant(name, dims, values) } -> std::same_as<typename Ops::Value>;
 
-  // --- Sums and products -------------------------------------------------------
-  // Over the last two axes; leading ones are broadcast.
+  // --- Sums and products
+  // ------------------------------------------------------- Over the last two
+  // axes; leading ones are broadcast.
   { ops.MatMul(x, y) } -> std::same_as<typename Ops::Value>;
   { ops.Softmax(x) } -> std::same_as<typename Ops::Value>;
   // Keep the axis, with size 1. Max is over the last axis, and no gradient
@@ -136,8 +139,9 @@ concept NetworkOps = requires(
   // [B,T,D] -> [B,D], the mean over tokens.
   { ops.MeanTokens(x) } -> std::same_as<typename Ops::Value>;
 
-  // --- Decoding step by step -----------------------------------------------------
-  // True when x is what follows on tokens read before.
+  // --- Decoding step by step
+  // ----------------------------------------------------- True when x is what
+  // follows on tokens read before.
   { ops.Stepwise() } -> std::same_as<bool>;
   // [B,K,T,E] -> the same behind what was remembered under this name, all of
   // which is remembered. Without steps: x.

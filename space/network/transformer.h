@@ -68,15 +68,16 @@ std::vector<typename Ops::Value> EncoderOutputs(
     Ops& ops, const Architecture& architecture, const TaskShape& task,
     const typename Ops::Value& input) {
   const StemSpec& stem = architecture.stem;
-  auto x_BTD = ops.Dropout(WithPositions(
-      ops, "position", stem, task.max_tokens,
-      EncoderInput(ops, architecture, task, input)));
+  auto x_BTD =
+      ops.Dropout(WithPositions(ops, "position", stem, task.max_tokens,
+                                EncoderInput(ops, architecture, task, input)));
   std::vector<typename Ops::Value> outputs;
   for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
     const std::string name = BlockName("encoder", i);
-    x_BTD = Block(ops, name,
-                  AttentionPlace{name + ".attention", 0, task.max_tokens, false},
-                  stem, architecture.encoder[i], std::nullopt, x_BTD);
+    x_BTD =
+        Block(ops, name,
+              AttentionPlace{name + ".attention", 0, task.max_tokens, false},
+              stem, architecture.encoder[i], std::nullopt, x_BTD);
     outputs.push_back(x_BTD);
   }
   return outputs;
@@ -134,16 +135,16 @@ typename Ops::Value Decoder(
   const bool alone = architecture.encoder.empty();
   const std::int64_t places = alone ? task.max_tokens : task.max_target_tokens;
   const auto table_VD = ops.Table("embedding", task.vocabulary, stem.d_model);
-  auto x_BTD = ops.Dropout(
-      WithPositions(ops, alone ? "position" : "target_position", stem, places,
-                    ops.Lookup(table_VD, tokens_BT)));
+  auto x_BTD =
+      ops.Dropout(WithPositions(ops, alone ? "position" : "target_position",
+                                stem, places, ops.Lookup(table_VD, tokens_BT)));
   for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
     const std::string name = BlockName("decoder", i);
     std::optional<SourceMemory<typename Ops::Value>> memory;
     if (!alone) memory = memories[i];
-    x_BTD = Block(ops, name,
-                  AttentionPlace{name + ".attention", 0, places, true}, stem,
-                  architecture.decoder[i], memory, x_BTD);
+    x_BTD =
+        Block(ops, name, AttentionPlace{name + ".attention", 0, places, true},
+              stem, architecture.decoder[i], memory, x_BTD);
   }
   x_BTD = FinalNorm(ops, "decoder", stem, x_BTD);
   ops.Tap(kLastHiddenTap, x_BTD);

@@ -44,9 +44,9 @@ Logits LogitsOf(const NetworkCase& one, const NamedTensors& weights) {
     return ExportedNetwork(*engine, folder.path(), one.task, options)
         .FlatLogits(rows, kBatch);
   };
-  return {ComputeFlatLogits(one.architecture, one.task, quantized, rows,
-                            kBatch),
-          exported({.activation_group = 0}), exported({})};
+  return {
+      ComputeFlatLogits(one.architecture, one.task, quantized, rows, kBatch),
+      exported({.activation_group = 0}), exported({})};
 }
 
 class ExportedVsEager : public ::testing::TestWithParam<NetworkCase> {};
@@ -68,12 +68,11 @@ class QuantizedVsEager
 
 TEST_P(QuantizedVsEager, LogitsAgree) {
   const auto [d_model, precision] = GetParam();
-  for (const NetworkCase& one :
-       {EncoderCase("full", {d_model}, precision),
-        EncoderCase("local:3", {d_model}, precision),
-        EncoderCase("linear", {d_model}, precision),
-        DecoderCase("full:2", {d_model}, precision),
-        TranslationCase({d_model}, precision)}) {
+  for (const NetworkCase& one : {EncoderCase("full", {d_model}, precision),
+                                 EncoderCase("local:3", {d_model}, precision),
+                                 EncoderCase("linear", {d_model}, precision),
+                                 DecoderCase("full:2", {d_model}, precision),
+                                 TranslationCase({d_model}, precision)}) {
     const Logits logits =
         LogitsOf(one, RandomWeights(one.architecture, one.task, 5));
     EXPECT_LT(RelativeError(logits.exact, logits.eager), 0.005) << one.name;
@@ -82,16 +81,15 @@ TEST_P(QuantizedVsEager, LogitsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Precisions, QuantizedVsEager,
-    ::testing::Values(std::pair(64, Precision::kW8A8),
-                      std::pair(128, Precision::kW8A8),
-                      std::pair(64, Precision::kW4),
-                      std::pair(128, Precision::kW4)),
-    [](const auto& info) {
-      return "D" + std::to_string(info.param.first) + "_" +
-             Name(info.param.second);
-    });
+INSTANTIATE_TEST_SUITE_P(Precisions, QuantizedVsEager,
+                         ::testing::Values(std::pair(64, Precision::kW8A8),
+                                           std::pair(128, Precision::kW8A8),
+                                           std::pair(64, Precision::kW4),
+                                           std::pair(128, Precision::kW4)),
+                         [](const auto& info) {
+                           return "D" + std::to_string(info.param.first) + "_" +
+                                  Name(info.param.second);
+                         });
 
 class EagerVsPlain : public ::testing::TestWithParam<NetworkCase> {};
 
@@ -101,26 +99,24 @@ TEST_P(EagerVsPlain, LogitsAgree) {
   const NetworkCase& one = GetParam();
   if (one.task.features > 0) GTEST_SKIP() << "the reference reads tokens";
   constexpr std::int64_t kLength = 17;
-  const NamedTensors weights =
-      RandomWeights(one.architecture, one.task, 6);
+  const NamedTensors weights = RandomWeights(one.architecture, one.task, 6);
   const auto tokens = RandomTokens(2 * kLength, one.task.vocabulary, 3);
   StoredWeights source(weights, at::kCPU);
   EagerOps ops(source);
-  const at::Tensor tokens_BT =
-      ToTensor(TensorData{DType::kI64,
-                          {2, kLength},
-                          {reinterpret_cast<const std::byte*>(tokens.data()),
-                           reinterpret_cast<const std::byte*>(tokens.data() +
-                                                              tokens.size())}},
-               at::kCPU);
-  const TensorData logits = ToTensorData(Transformer(
-      ops, one.architecture, one.task, tokens_BT, tokens_BT));
-  EXPECT_LT(
-      RelativeError({logits.data<float>(),
-                     logits.data<float>() + logits.elements()},
-                    ReferenceLogits(one.architecture, one.task, weights, tokens,
-                                    2, kLength)),
-      1e-4);
+  const at::Tensor tokens_BT = ToTensor(
+      TensorData{
+          DType::kI64,
+          {2, kLength},
+          {reinterpret_cast<const std::byte*>(tokens.data()),
+           reinterpret_cast<const std::byte*>(tokens.data() + tokens.size())}},
+      at::kCPU);
+  const TensorData logits = ToTensorData(
+      Transformer(ops, one.architecture, one.task, tokens_BT, tokens_BT));
+  EXPECT_LT(RelativeError({logits.data<float>(),
+                           logits.data<float>() + logits.elements()},
+                          ReferenceLogits(one.architecture, one.task, weights,
+                                          tokens, 2, kLength)),
+            1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(F32, EagerVsPlain,
@@ -131,24 +127,23 @@ TEST(EagerInterpreter, AgreesWithThePlainReferenceWhenQuantized) {
   InitializeTorch();
   const TaskShape task = ClassifierShape(150, 6, 34);
   for (const Precision precision : {Precision::kW8A8, Precision::kW4}) {
-    const Architecture architecture = {
-        {64},
-        {BlockOf("full", 2, 128, precision),
-         BlockOf("local:3", 4, 96, precision)}};
+    const Architecture architecture = {{64},
+                                       {BlockOf("full", 2, 128, precision),
+                                        BlockOf("local:3", 4, 96, precision)}};
     const auto tokens = RandomTokens(4 * 9, task.vocabulary, 3);
-    const NamedTensors quantized =
-        QuantizeByRange(architecture, task, RandomWeights(architecture, task, 5),
-                        tokens, 4, 9);
+    const NamedTensors quantized = QuantizeByRange(
+        architecture, task, RandomWeights(architecture, task, 5), tokens, 4, 9);
     TaskData rows;
     for (std::int64_t row = 0; row < 4; ++row) {
       rows.tokens.emplace_back(tokens.begin() + row * 9,
                                tokens.begin() + (row + 1) * 9);
       rows.labels.push_back(0);
     }
-    EXPECT_LT(RelativeError(
-                  ComputeFlatLogits(architecture, task, quantized, rows, kBatch),
-                  ReferenceLogits(architecture, task, quantized, tokens, 4, 9)),
-              0.005)
+    EXPECT_LT(
+        RelativeError(
+            ComputeFlatLogits(architecture, task, quantized, rows, kBatch),
+            ReferenceLogits(architecture, task, quantized, tokens, 4, 9)),
+        0.005)
         << Name(precision);
   }
 }

@@ -6,10 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/space/shapes.h"
-
 #include "space/base/error.h"
 #include "space/base/rng.h"
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
@@ -167,10 +166,9 @@ TEST(ClassifyRun, GivesEveryModelTheSameTokensOfTheVocabulary) {
   options.batch = 2;
   options.tokens = 50;
   const TaskShape task = ClassifierShape(9, 2, 50);
-  const auto latencies =
-      TimeInTurn({ClassifyRun(one, task, options, 4),
-                  ClassifyRun(another, task, options, 4)},
-                 options, 4);
+  const auto latencies = TimeInTurn({ClassifyRun(one, task, options, 4),
+                                     ClassifyRun(another, task, options, 4)},
+                                    options, 4);
   ASSERT_EQ(latencies.size(), 2u);
   EXPECT_EQ(latencies[0].rounds_ms.size(), 3u);
   EXPECT_LE(latencies[0].low_ms, latencies[0].median_ms);
@@ -189,8 +187,7 @@ TEST(ClassifyRun, GivesEveryModelTheSameTokensOfTheVocabulary) {
 // A decoder that records what it reads.
 class CountingBatch : public DecodeBatch {
  public:
-  explicit CountingBatch(std::vector<std::int64_t>& counts)
-      : counts_(counts) {}
+  explicit CountingBatch(std::vector<std::int64_t>& counts) : counts_(counts) {}
   std::vector<float> Extend(const std::vector<std::int64_t>& tokens,
                             std::int64_t count) override {
     EXPECT_EQ(static_cast<std::int64_t>(tokens.size()), 2 * count);

@@ -33,7 +33,8 @@ NamedTensors Quantized(const Architecture& architecture) {
 }
 
 std::string Export(const Architecture& architecture) {
-  return ExportOnnx(architecture, kTask, Quantized(architecture), {}).at(kModelFile);
+  return ExportOnnx(architecture, kTask, Quantized(architecture), {})
+      .at(kModelFile);
 }
 
 std::string MessageOf(const Architecture& architecture,
@@ -62,8 +63,10 @@ TEST(ExportOnnx, BytesAreAFunctionOfTheArguments) {
            LocalAttention{2, 3});
   const NamedTensors weights = Quantized(architecture);
   const std::map<std::string, std::string> metadata = {{"trial", "7"}};
-  const std::string bytes = ExportOnnx(architecture, kTask, weights, metadata).at(kModelFile);
-  EXPECT_EQ(bytes, ExportOnnx(architecture, kTask, weights, metadata).at(kModelFile));
+  const std::string bytes =
+      ExportOnnx(architecture, kTask, weights, metadata).at(kModelFile);
+  EXPECT_EQ(bytes,
+            ExportOnnx(architecture, kTask, weights, metadata).at(kModelFile));
   EXPECT_EQ(ReadOnnx(bytes).metadata,
             (std::map<std::string, std::string>{{"max_tokens", "12"},
                                                 {"trial", "7"}}));
@@ -113,7 +116,7 @@ TEST(ExportOnnx, BlocksWithOneWindowShareOneMask) {
       Make(32, {Precision::kF32, Precision::kF32, Precision::kF32},
            LocalAttention{2, 3});
   EXPECT_EQ(ReadOnnx(Export(architecture)).CountOps("LessOrEqual"), 1);
-  architecture.encoder[1].attention = LocalAttention{2, 1};
+  architecture.encoder[1].attention = LocalAttention{2, 4};
   EXPECT_EQ(ReadOnnx(Export(architecture)).CountOps("LessOrEqual"), 2);
 }
 

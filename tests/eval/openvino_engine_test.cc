@@ -10,8 +10,8 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
-#include "tests/space/temp_folder.h"
 #include "tests/space/shapes.h"
+#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -203,8 +203,8 @@ TEST(OpenVinoEngine, MemoryFollowsTheWeights) {
   const TempFolder folder;
   const auto engine = MakeOpenVinoEngine();
   const auto bytes = [&](Precision precision) {
-    const Exported exported(
-        folder, Make(256, {Block(MultiHead(4), 1024, precision)}));
+    const Exported exported(folder,
+                            Make(256, {Block(MultiHead(4), 1024, precision)}));
     // The first load pays for what the engine sets up once in a process.
     engine->Load(exported.file, {1, 1, 16});
     return engine->Load(exported.file, {1, 1, 16})->MemoryBytes();
@@ -222,8 +222,8 @@ TEST(OpenVinoEngine, MemoryFollowsTheWeights) {
 
 TEST(OpenVinoEngine, TwoModelsCanBeAlive) {
   const TempFolder folder;
-  const Exported exported(
-      folder, Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
+  const Exported exported(folder,
+                          Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto tokens = RandomTokens(8, kTask.vocabulary, 3);
   const auto one_engine = MakeOpenVinoEngine();
   const auto another_engine = MakeOpenVinoEngine();
@@ -257,8 +257,8 @@ TEST(OpenVinoEngine, ThreadsMayLoadAndRunSideBySide) {
 
 TEST(OpenVinoEngine, RefusesABrokenFileWithItsName) {
   const TempFolder folder;
-  const Exported exported(
-      folder, Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
+  const Exported exported(folder,
+                          Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto file = folder / "half.onnx";
   WriteFileAtomic(file, exported.bytes.substr(0, exported.bytes.size() / 2));
   const auto engine = MakeOpenVinoEngine();
@@ -276,8 +276,8 @@ TEST(OpenVinoEngine, RefusesABrokenFileWithItsName) {
 
 TEST(OpenVinoEngine, RefusesMoreTokensThanPositions) {
   const TempFolder folder;
-  const Exported exported(
-      folder, Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
+  const Exported exported(folder,
+                          Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {});
   const std::int64_t length = kTask.max_tokens + 1;
   EXPECT_THROW(model->Run(RandomTokens(length, 10, 1), 1, length), Error);

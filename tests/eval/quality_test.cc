@@ -69,8 +69,8 @@ TEST(QualityMeter, NatsOfADecoder) {
   const double nats = std::log(4.0) + std::log(4.0 / 3);
   EXPECT_NEAR(metrics.at("nats_per_token").value, nats / 2, 1e-6);
   EXPECT_NEAR(metrics.at("perplexity").value, std::exp(nats / 2), 1e-6);
-  EXPECT_NEAR(metrics.at("bits_per_character").value,
-              nats / 4 / std::log(2.0), 1e-6);
+  EXPECT_NEAR(metrics.at("bits_per_character").value, nats / 4 / std::log(2.0),
+              1e-6);
 }
 
 TEST(LanguageQualityOf, HandWorked) {

@@ -10,102 +10,12 @@
 
 #include "space/base/error.h"
 #include "space/base/rng.h"
-#include "space/network/transformer.h"
 #include "space/network/cost_ops.h"
+#include "space/network/transformer.h"
+#include "tests/eval/reference_array.h"
 
 namespace hone {
 namespace {
-
-using Shape = std::vector<std::int64_t>;
-
-std::int64_t Product(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1},
-                         std::multiplies<>());
-}
-
-// What QuantizeByRange needs to know of the linear layers.
-struct LinearLayer {
-  std::string name;
-  LinearSpec spec;
-};
-
-// Visits the network for its weights, by shapes alone.
-class WeightVisitor : public CostOps {
- public:
-  WeightVisitor(NamedTensors& weights, std::vector<LinearLayer>& linears,
-                std::uint64_t seed)
-      : CostOps(32), weights_(weights), linears_(linears), rng_(seed) {}
-
-  Value Embedding(const std::string& name, const Value& tokens,
-                  std::int64_t rows, std::int64_t dim) {
-    return Lookup(Table(name, rows, dim), tokens);
-  }
-  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim) {
-    Draw(name + ".weight", {rows, dim}, 0, 1);
-    return CostOps::Table(name, rows, dim);
-  }
-  Value Matrix(const std::string& name, std::int64_t rows,
-               std::int64_t columns) {
-    Draw(name + ".weight", {rows, columns}, 0,
-         1 / std::sqrt(static_cast<double>(columns)));
-    return CostOps::Matrix(name, rows, columns);
-  }
-  Value RandomFeatures(const std::string& name, std::int64_t rows,
-                       std::int64_t columns) {
-    Draw(name + ".features", {rows, columns}, 0, 1);
-    return CostOps::RandomFeatures(name, rows, columns);
-  }
-  Value AddPositions(const std::string& name, const Value& x,
-                     std::int64_t rows, std::int64_t dim) {
-    Draw(name + ".weight", {rows, dim}, 0, 0.5);
-    return CostOps::AddPositions(name, x, rows, dim);
-  }
-  Value Linear(const std::string& name, const Value& x,
-               const LinearSpec& spec) {
-    linears_.push_back({name, spec});
-    Draw(name + ".bias", {spec.out}, 0, 0.1);
-    Draw(name + ".weight", {spec.out, spec.in}, 0,
-         1 / std::sqrt(static_cast<double>(spec.in)));
-    return CostOps::Linear(name, x, spec);
-  }
-  Value LayerNorm(const std::string& name, const Value& x, std::int64_t dim) {
-    Draw(name + ".bias", {dim}, 0, 0.1);
-    Draw(name + ".weight", {dim}, 1, 0.1);
-    return CostOps::LayerNorm(name, x, dim);
-  }
-  Value RmsNorm(const std::string& name, const Value& x, std::int64_t dim) {
-    Draw(name + ".weight", {dim}, 1, 0.1);
-    return CostOps::RmsNorm(name, x, dim);
-  }
-
- private:
-  void Draw(const std::string& name, const Shape& shape, double mean,
-            double deviation) {
-    if (weights_.contains(name)) return;
-    std::vector<float> values(static_cast<std::size_t>(Product(shape)));
-    for (float& value : values) {
-      value = static_cast<float>(mean + deviation * rng_.Normal());
-    }
-    weights_[name] = TensorData::FromFloats(shape, values);
-  }
-
-  NamedTensors& weights_;
-  std::vector<LinearLayer>& linears_;
-  Rng rng_;
-};
-static_assert(NetworkOps<WeightVisitor>);
-
-void VisitWeights(WeightVisitor& visitor, const Architecture& architecture,
-                  const TaskShape& task) {
-  Shape input = {1, 1};
-  if (task.features > 0) input.push_back(task.features);
-  Transformer(visitor, architecture, task, input, Shape{1, 1});
-}
-
-struct Array {
-  Shape shape;
-  std::vector<double> values;
-};
 
 class ReferenceOps {
  public:
@@ -272,7 +182,8 @@ class ReferenceOps {
   }
   Value Softmax(const Value& x) {
     const Value exps = Exp(Both(x, Max(x), std::minus<>()));
-    return Divide(exps, Sum(exps, static_cast<std::int64_t>(x.shape.size()) - 1));
+    return Divide(exps,
+                  Sum(exps, static_cast<std::int64_t>(x.shape.size()) - 1));
   }
   Value Sum(const Value& x, std::int64_t axis) {
     Shape shape = x.shape;
@@ -447,48 +358,6 @@ class ReferenceOps {
   void Tap(const std::string&, const Value&) {}
 
  private:
-  static std::size_t At(std::int64_t i) { return static_cast<std::size_t>(i); }
-  static double Angle(std::int64_t place, std::int64_t i, std::int64_t dim) {
-    return static_cast<double>(place) /
-           std::pow(10000.0, 2.0 * static_cast<double>(i) /
-                                 static_cast<double>(dim));
-  }
-  static std::int64_t Flat(const Shape& shape, const Shape& place) {
-    std::int64_t flat = 0;
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      flat = flat * shape[i] + place[i];
-    }
-    return flat;
-  }
-  // The element of x that stands for `place` of a larger array.
-  static double Broadcasted(const Value& x, const Shape& place) {
-    Shape own(place.end() - static_cast<std::ptrdiff_t>(x.shape.size()),
-              place.end());
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      if (x.shape[i] == 1) own[i] = 0;
-    }
-    return x.values[At(Flat(x.shape, own))];
-  }
-  template <typename Element>
-  static Value Made(const Shape& shape, Element element) {
-    Value y{shape, {}};
-    for (std::int64_t flat = 0; flat < Product(shape); ++flat) {
-      Shape place(shape.size());
-      std::int64_t rest = flat;
-      for (std::size_t i = shape.size(); i-- > 0;) {
-        place[i] = rest % shape[i];
-        rest /= shape[i];
-      }
-      y.values.push_back(element(place));
-    }
-    return y;
-  }
-  template <typename F>
-  static Value Each(const Value& x, F f) {
-    Value y = x;
-    for (double& v : y.values) v = f(v);
-    return y;
-  }
   template <typename F>
   Value Both(const Value& x, const Value& y, F f) {
     if (x.shape == y.shape) {
@@ -608,69 +477,7 @@ class ReferenceOps {
 };
 static_assert(NetworkOps<ReferenceOps>);
 
-template <typename T>
-TensorData Make(DType dtype, const Shape& shape, const std::vector<T>& values) {
-  TensorData tensor{dtype, shape, {}};
-  tensor.bytes.resize(values.size() * sizeof(T));
-  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
-  return tensor;
-}
-
-// Rounds runs of `block` weights to -limit..limit with one scale each.
-void RoundWeight(NamedTensors& weights, const LinearLayer& layer,
-                 std::int64_t block, double limit, const Shape& scale_shape) {
-  const TensorData weight = weights.at(layer.name + ".weight");
-  const float* values = weight.data<float>();
-  std::vector<std::int8_t> rounded;
-  std::vector<float> scales;
-  for (std::int64_t at = 0; at < weight.elements(); at += block) {
-    float largest = 1e-6f;
-    for (std::int64_t i = at; i < at + block; ++i) {
-      largest = std::max(largest, std::abs(values[i]));
-    }
-    scales.push_back(static_cast<float>(largest / limit));
-    for (std::int64_t i = at; i < at + block; ++i) {
-      rounded.push_back(
-          static_cast<std::int8_t>(std::lround(values[i] / scales.back())));
-    }
-  }
-  weights[layer.name + ".weight"] = Make(DType::kI8, weight.shape, rounded);
-  weights[layer.name + ".weight_scale"] =
-      Make(DType::kF32, scale_shape, scales);
-}
-
-void RoundToInt8(NamedTensors& weights, const LinearLayer& layer,
-                 std::pair<double, double> range) {
-  const double low = std::min(range.first, 0.0);
-  const double high = std::max(range.second, 1e-3);
-  const auto scale = static_cast<float>((high - low) / 255);
-  const auto zero = static_cast<std::uint8_t>(std::lround(-low / scale));
-  RoundWeight(weights, layer, layer.spec.in, 127, {layer.spec.out});
-  const TensorData bias = weights.at(layer.name + ".bias");
-  const float* weight_scale =
-      weights.at(layer.name + ".weight_scale").data<float>();
-  std::vector<std::int32_t> rounded;
-  for (std::int64_t i = 0; i < layer.spec.out; ++i) {
-    rounded.push_back(static_cast<std::int32_t>(
-        std::lround(bias.data<float>()[i] / (scale * weight_scale[i]))));
-  }
-  weights[layer.name + ".bias"] = Make(DType::kI32, {layer.spec.out}, rounded);
-  weights[layer.name + ".input_scale"] =
-      Make(DType::kF32, {}, std::vector<float>{scale});
-  weights[layer.name + ".input_zero_point"] =
-      Make(DType::kU8, {}, std::vector<std::uint8_t>{zero});
-}
-
 }  // namespace
-
-NamedTensors RandomWeights(const Architecture& architecture,
-                           const TaskShape& task, std::uint64_t seed) {
-  NamedTensors weights;
-  std::vector<LinearLayer> linears;
-  WeightVisitor visitor(weights, linears, seed);
-  VisitWeights(visitor, architecture, task);
-  return weights;
-}
 
 std::vector<float> ReferenceLogits(const Architecture& architecture,
                                    const TaskShape& task,
@@ -682,56 +489,6 @@ std::vector<float> ReferenceLogits(const Architecture& architecture,
   Array input{{batch, length}, {tokens.begin(), tokens.end()}};
   const Array logits = Transformer(ops, architecture, task, input, input);
   return {logits.values.begin(), logits.values.end()};
-}
-
-NamedTensors QuantizeByRange(const Architecture& architecture,
-                             const TaskShape& task, const NamedTensors& weights,
-                             const std::vector<std::int64_t>& tokens,
-                             std::int64_t batch, std::int64_t length) {
-  InputRanges ranges;
-  ReferenceLogits(WithoutPrecision(architecture), task, weights, tokens, batch,
-                  length, &ranges);
-  NamedTensors drawn;
-  std::vector<LinearLayer> linears;
-  WeightVisitor visitor(drawn, linears, 0);
-  VisitWeights(visitor, architecture, task);
-  NamedTensors quantized = weights;
-  for (const LinearLayer& layer : linears) {
-    if (layer.spec.precision == Precision::kW8A8) {
-      RoundToInt8(quantized, layer, ranges.at(layer.name));
-    } else if (layer.spec.precision == Precision::kW4) {
-      const std::int64_t block = W4BlockFor(layer.spec.in, task.w4_block);
-      RoundWeight(quantized, layer, block, 7,
-                  {layer.spec.out, layer.spec.in / block});
-    }
-  }
-  return quantized;
-}
-
-std::vector<std::int64_t> RandomTokens(std::int64_t count,
-                                       std::int64_t vocabulary,
-                                       std::uint64_t seed) {
-  Rng rng(seed);
-  std::vector<std::int64_t> tokens;
-  for (std::int64_t i = 0; i < count; ++i) {
-    tokens.push_back(static_cast<std::int64_t>(
-        rng.Below(static_cast<std::uint64_t>(vocabulary))));
-  }
-  return tokens;
-}
-
-double RelativeError(const std::vector<float>& actual,
-                     const std::vector<float>& reference) {
-  HONE_CHECK_EQ(actual.size(), reference.size());
-  const double mean = std::accumulate(reference.begin(), reference.end(), 0.0) /
-                      static_cast<double>(reference.size());
-  double error = 0;
-  double spread = 0;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    error += std::pow(static_cast<double>(actual[i]) - reference[i], 2);
-    spread += std::pow(reference[i] - mean, 2);
-  }
-  return std::sqrt(error / spread);
 }
 
 }  // namespace hone

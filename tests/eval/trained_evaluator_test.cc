@@ -190,9 +190,8 @@ TEST_F(TrainedEvaluatorTest, DecodersAreTrainedExportedAndMeasured) {
   BlockSpec crossed = block;
   crossed.cross = CrossAttentionSpec{2, 1};
   TrainedEvaluator translator(options, data, engine.get());
-  const auto translated =
-      translator.Evaluate({{0, {{16}, {block}, {crossed}}, 1,
-                            Fidelity::kTrained}});
+  const auto translated = translator.Evaluate(
+      {{0, {{16}, {block}, {crossed}}, 1, Fidelity::kTrained}});
   const auto& metrics = Measured(translated.at(0)).metrics;
   for (const char* name : {"bleu", "nats_per_token", "generate_ms",
                            "prefill_ms", "ms_per_token", "cache_bytes"}) {
@@ -209,8 +208,8 @@ TEST_F(TrainedEvaluatorTest, DecodersAreTrainedExportedAndMeasured) {
   }
   options.task = DecoderShape(20, 8);
   TrainedEvaluator model(options, stream, engine.get());
-  const auto modelled = model.Evaluate(
-      {{0, {{16}, {}, {block}}, 1, Fidelity::kTrained}});
+  const auto modelled =
+      model.Evaluate({{0, {{16}, {}, {block}}, 1, Fidelity::kTrained}});
   EXPECT_LT(Measured(modelled.at(0)).metrics.at("nats_per_token").value, 3);
   // The simulated engine scores the same weights.
   TrainedEvaluator eager(options, stream, nullptr);

@@ -56,8 +56,7 @@ std::vector<Fixture> CheckFixtures() {
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
     for (const AttentionSpec& attention :
-         {AttentionSpec(MultiHead(4)),
-          AttentionSpec(LocalAttention{2, 3})}) {
+         {AttentionSpec(MultiHead(4)), AttentionSpec(LocalAttention{2, 3})}) {
       const Architecture architecture{
           {64}, {2, BlockSpec{attention, {160}, precision}}};
       for (const auto& [batch, tokens] :

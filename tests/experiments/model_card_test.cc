@@ -3,11 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/space/shapes.h"
-
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
+#include "tests/space/shapes.h"
 #include "tests/space/temp_folder.h"
 
 namespace hone {

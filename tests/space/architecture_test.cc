@@ -71,13 +71,13 @@ TEST(Architecture, RefusesWhatItDoesNotKnow) {
 TEST(Architecture, EveryKindRoundTrips) {
   for (const NetworkCase& one : NetworkCases(32, Precision::kW4)) {
     const std::string text = CanonicalText(one.architecture);
-    EXPECT_EQ(ArchitectureFromJson(ParseJson(text, "t"), "t"),
-              one.architecture)
+    EXPECT_EQ(ArchitectureFromJson(ParseJson(text, "t"), "t"), one.architecture)
         << one.name;
     EXPECT_EQ(TopologyOf(one.architecture), one.task.topology) << one.name;
     for (const BlockSpec& block : AllBlocks(one.architecture)) {
-      const auto again = WithHeads(ParseAttention(AttentionName(block.attention)),
-                                   Heads(block.attention));
+      const auto again =
+          WithHeads(ParseAttention(AttentionName(block.attention)),
+                    Heads(block.attention));
       EXPECT_EQ(again, block.attention) << one.name;
     }
   }
@@ -109,9 +109,9 @@ TEST(Architecture, RefusesWhatDoesNotFitTogether) {
 }
 
 TEST(ParseAttention, SaysWhatWouldBeRight) {
-  for (const char* word : {"local", "local:", "local:0", "strided:x",
-                           "linformer", "linformer:4:heads", "full:",
-                           "performer:-1", "linear:3", "fulll"}) {
+  for (const char* word :
+       {"local", "local:", "local:0", "strided:x", "linformer",
+        "linformer:4:heads", "full:", "performer:-1", "linear:3", "fulll"}) {
     EXPECT_THROW(ParseAttention(word), Error) << word;
   }
 }

@@ -13,8 +13,8 @@ const TaskShape kTask = ClassifierShape(1000, 7, 20, 32);
 
 // Worked by hand for d 64, FFN 128, T 10.
 TEST(Cost, HandWorkedExample) {
-  const Architecture architecture = {
-      {64}, {{MultiHead(4), {128}, Precision::kF32}}};
+  const Architecture architecture = {{64},
+                                     {{MultiHead(4), {128}, Precision::kF32}}};
   const Cost cost = CostOf(architecture, kTask, 1, 10);
   const std::int64_t attention = 4 * (64 * 64 + 64);
   const std::int64_t feed_forward = 64 * 128 + 128 + 128 * 64 + 64;

@@ -18,12 +18,12 @@ struct NetworkCase {
 // One spelling of each attention kind and, of those that cut long texts in
 // blocks, one that does at 24 tokens.
 inline std::vector<std::string> AttentionWords(bool causal) {
-  std::vector<std::string> words = {"full",      "full:1",    "full:2",
-                                    "local:3",   "local:9",   "strided:3",
+  std::vector<std::string> words = {"full",      "full:1",       "full:2",
+                                    "local:3",   "local:9",      "strided:3",
                                     "strided:8", "performer:12", "linear"};
   if (causal) return words;
-  for (const char* word : {"linformer:5", "linformer:5:key-value",
-                           "linformer:5:layerwise"}) {
+  for (const char* word :
+       {"linformer:5", "linformer:5:key-value", "linformer:5:layerwise"}) {
     words.emplace_back(word);
   }
   return words;
@@ -32,16 +32,15 @@ inline std::vector<std::string> AttentionWords(bool causal) {
 inline BlockSpec BlockOf(const std::string& word, std::int64_t heads,
                          std::int64_t width, Precision precision,
                          Activation activation = Activation::kGelu) {
-  return {*WithHeads(ParseAttention(word), heads),
-          {width, activation},
-          precision};
+  return {
+      *WithHeads(ParseAttention(word), heads), {width, activation}, precision};
 }
 
 inline NetworkCase EncoderCase(const std::string& word, StemSpec stem,
                                Precision precision) {
   const BlockSpec block = BlockOf(word, 4, 2 * stem.d_model, precision);
-  return {"encoder " + word, {stem, {block, block}},
-          ClassifierShape(50, 6, 24)};
+  return {
+      "encoder " + word, {stem, {block, block}}, ClassifierShape(50, 6, 24)};
 }
 
 inline NetworkCase DecoderCase(const std::string& word, StemSpec stem,

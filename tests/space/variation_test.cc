@@ -1,9 +1,10 @@
 #include "space/variation.h"
-#include "tests/space/shapes.h"
 
 #include <set>
 
 #include <gtest/gtest.h>
+
+#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
@@ -57,8 +58,8 @@ TEST(Mutate, ReachesEveryDimension) {
 
 TEST(Crossover, TakesBlocksFromBothParentsAtTheirDepth) {
   const SearchSpace space = Space();
-  const Architecture a = {
-      {48}, std::vector<BlockSpec>(2, {MultiHead(2), {32}, {}})};
+  const Architecture a = {{48},
+                          std::vector<BlockSpec>(2, {MultiHead(2), {32}, {}})};
   const Architecture b = {
       {48},
       std::vector<BlockSpec>(3, {LocalAttention{4, 4}, {64}, Precision::kW4})};

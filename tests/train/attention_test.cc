@@ -1,3 +1,5 @@
+#include "space/network/attention.h"
+
 #include <cmath>
 
 #include <ATen/core/grad_mode.h>
@@ -12,7 +14,6 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
-#include "space/network/attention.h"
 #include "tests/space/kinds.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/eager_ops.h"
@@ -34,8 +35,8 @@ Triple RandomTriple(std::int64_t tokens, std::uint64_t seed) {
   return {make(0), make(1), make(2)};
 }
 
-at::Tensor Mix(WeightSource& weights, const std::string& word,
-               const Triple& x, std::int64_t max_tokens, bool causal) {
+at::Tensor Mix(WeightSource& weights, const std::string& word, const Triple& x,
+               std::int64_t max_tokens, bool causal) {
   EagerOps ops(weights);
   const AttentionPlace place{"a", kDim, max_tokens, causal};
   return std::visit(
@@ -141,10 +142,10 @@ TEST(LinearAttention, EqualsTheQuadraticForm) {
   for (const bool causal : {false, true}) {
     for (const std::int64_t tokens : {1, 5, 63, 64, 65, 200}) {
       const Triple x = RandomTriple(tokens, 9);
-      ExpectClose(Mix(weights, "linear", x, tokens, causal),
-                  Quadratic(at::elu(x.q).add(1), at::elu(x.k).add(1), x.v,
-                            causal),
-                  std::to_string(tokens) + " tokens");
+      ExpectClose(
+          Mix(weights, "linear", x, tokens, causal),
+          Quadratic(at::elu(x.q).add(1), at::elu(x.k).add(1), x.v, causal),
+          std::to_string(tokens) + " tokens");
     }
   }
 }
@@ -167,8 +168,8 @@ TEST(LinformerAttention, ProjectsKeysAndValuesAlongTheTokens) {
       return at::matmul(
           at::softmax(at::matmul(x.q, k.transpose(2, 3)).div(scale), 3), v);
     };
-    ExpectClose(Mix(weights, "linformer:4", x, 12, false),
-                expected(key, value), "headwise");
+    ExpectClose(Mix(weights, "linformer:4", x, 12, false), expected(key, value),
+                "headwise");
     ExpectClose(Mix(weights, "linformer:4:key-value", x, 12, false),
                 expected(key, key), "key-value");
     ExpectClose(Mix(weights, "linformer:4:layerwise", x, 12, false),
@@ -180,8 +181,8 @@ TEST(LinformerAttention, ProjectsKeysAndValuesAlongTheTokens) {
 double PerformerError(std::int64_t features, bool causal) {
   // Of moderate length: the variance grows as the exponential of the squares.
   Triple x = RandomTriple(20, 11);
-  x.q.mul_(0.6);
-  x.k.mul_(0.6);
+  x.q.mul_(0.3);
+  x.k.mul_(0.3);
   const at::Tensor exact =
       Dense(x, [&](auto i, auto j) { return !causal || j <= i; });
   double sum = 0;
@@ -246,11 +247,11 @@ TEST(CausalAttention, DoesNotSeeTheFuture) {
     }
     const at::Tensor a = Mix(weights, word, x, 90, true);
     const at::Tensor b = Mix(weights, word, changed, 90, true);
-    EXPECT_TRUE(at::allclose(a.narrow(2, 0, 70), b.narrow(2, 0, 70), 1e-12,
-                             1e-12))
+    EXPECT_TRUE(
+        at::allclose(a.narrow(2, 0, 70), b.narrow(2, 0, 70), 1e-12, 1e-12))
         << word;
-    EXPECT_FALSE(at::allclose(a.narrow(2, 70, 20), b.narrow(2, 70, 20), 1e-3,
-                              1e-3))
+    EXPECT_FALSE(
+        at::allclose(a.narrow(2, 70, 20), b.narrow(2, 70, 20), 1e-3, 1e-3))
         << word;
   }
 }

@@ -7,12 +7,12 @@
 #include <gtest/gtest.h>
 
 #include "space/network/transformer.h"
+#include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/distill/losses.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
 #include "train/weights.h"
-#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {

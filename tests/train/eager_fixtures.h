@@ -41,7 +41,7 @@ inline Architecture TinyArchitecture(std::int64_t d_model,
 // Texts whose label is the class of their most frequent kind of token: easy to
 // learn, not trivial. Tokens of class c are 1 + c, 1 + c + classes, ...
 inline TaskData TinyData(std::int64_t examples, std::int64_t classes,
-                          std::uint64_t seed) {
+                         std::uint64_t seed) {
   Rng rng(seed);
   TaskData data;
   for (std::int64_t i = 0; i < examples; ++i) {

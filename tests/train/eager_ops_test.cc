@@ -65,7 +65,7 @@ struct EagerOpsTest : testing::Test {
   at::Tensor x_BTD = RandomTensor({2, 5, 6}, 1);
 
   at::Tensor& Give(const std::string& name, at::IntArrayRef shape,
-                  std::uint64_t seed) {
+                   std::uint64_t seed) {
     return weights.tensors[name] = RandomTensor(shape, seed);
   }
 };
@@ -136,7 +136,10 @@ TEST_F(EagerOpsTest, AttentionGradientsFullAndWindowed) {
     std::vector<at::Tensor> leaves = {v};
     if (window != 0) leaves = {q, k, v};
     ExpectGradients(
-        [&] { return ops.ScaledDotProductAttention(q, k, v, {.window = window}); }, leaves);
+        [&] {
+          return ops.ScaledDotProductAttention(q, k, v, {.window = window});
+        },
+        leaves);
   }
 }
 
@@ -167,9 +170,9 @@ TEST_F(EagerOpsTest, AttentionEqualsTheDenseOracle) {
         const at::Tensor k = RandomTensor({3, 2, tokens, 4}, 8, type);
         const at::Tensor v = RandomTensor({3, 2, tokens, 4}, 9, type);
         const double tolerance = type == at::kDouble ? 1e-12 : 1e-5;
-        EXPECT_TRUE(
-            at::allclose(typed.ScaledDotProductAttention(q, k, v, {.window = window}),
-                         DenseAttention(q, k, v, window), tolerance, tolerance))
+        EXPECT_TRUE(at::allclose(
+            typed.ScaledDotProductAttention(q, k, v, {.window = window}),
+            DenseAttention(q, k, v, window), tolerance, tolerance))
             << tokens << " tokens, window " << window;
       }
     }
@@ -181,9 +184,11 @@ TEST_F(EagerOpsTest, WindowThatHidesNothingIsFullAttention) {
   const at::Tensor q = RandomTensor({2, 2, 6, 4}, 7, at::kFloat);
   const at::Tensor full = ops.ScaledDotProductAttention(q, q, q, {});
   for (const std::int64_t window : {5, 6, 100}) {
-    EXPECT_TRUE(ops.ScaledDotProductAttention(q, q, q, {.window = window}).equal(full));
+    EXPECT_TRUE(
+        ops.ScaledDotProductAttention(q, q, q, {.window = window}).equal(full));
   }
-  EXPECT_FALSE(ops.ScaledDotProductAttention(q, q, q, {.window = 4}).equal(full));
+  EXPECT_FALSE(
+      ops.ScaledDotProductAttention(q, q, q, {.window = 4}).equal(full));
 }
 
 // Every kind of network, every weight of it.
@@ -207,9 +212,9 @@ TEST_F(EagerOpsTest, WholeNetworkGradients) {
     EagerOps fresh(weights);
     const at::Tensor tokens_BT =
         at::tensor(std::vector<std::int64_t>{1, 2, 5, 0, 1, 1}).view({2, 3});
-    const at::Tensor input =
-        one.task.features > 0 ? RandomTensor({2, 3, one.task.features}, 7)
-                              : tokens_BT;
+    const at::Tensor input = one.task.features > 0
+                                 ? RandomTensor({2, 3, one.task.features}, 7)
+                                 : tokens_BT;
     SCOPED_TRACE(one.name);
     // A projection is as long as the longest text, and a table of places too:
     // not all of a weight need be used.

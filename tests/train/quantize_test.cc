@@ -5,12 +5,12 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/compress/matrix_quantization.h"
-#include "train/forward.h"
 #include "train/eager_ops.h"
+#include "train/forward.h"
 #include "train/weights.h"
-#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
@@ -31,15 +31,15 @@ struct QuantizeTest : testing::TestWithParam<std::string> {
                         QuantizationOptions options = {}) const {
     options.calibration = GetParam();
     return QuantizeNetwork(architecture, kTask, Weights(architecture), data,
-                              options);
+                           options);
   }
   double LogitsSqnr(const Architecture& architecture,
                     const QuantizationOptions& options = {}) const {
     return Sqnr(
         Floats(ComputeLogits(architecture, kTask, Weights(architecture), data,
                              64)),
-        Floats(ComputeLogits(
-            architecture, kTask, Quantize(architecture, options), data, 64)));
+        Floats(ComputeLogits(architecture, kTask,
+                             Quantize(architecture, options), data, 64)));
   }
 };
 
@@ -162,8 +162,7 @@ TEST(SomeRows, AreSpreadOverTheSplit) {
     data.tokens.push_back({i});
     data.labels.push_back(i);
   }
-  EXPECT_EQ(SomeRows(data, 4).labels,
-            (std::vector<std::int64_t>{0, 2, 5, 7}));
+  EXPECT_EQ(SomeRows(data, 4).labels, (std::vector<std::int64_t>{0, 2, 5, 7}));
   EXPECT_EQ(SomeRows(data, 4).tokens[3], (std::vector<std::int64_t>{7}));
   EXPECT_EQ(SomeRows(data, 11).size(), 10u);
 }

@@ -7,10 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/forward.h"
 #include "train/weights.h"
-#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {

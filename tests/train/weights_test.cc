@@ -6,10 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/eager_ops.h"
 #include "train/weight_source.h"
-#include "tests/space/shapes.h"
 
 namespace hone {
 namespace {

@@ -193,8 +193,7 @@ TEST(Frames, AreGatheredByRow) {
   data.frames.values = {1, 2, 3, 4, 5, 6};
   data.labels = {0, 1, 0};
   EXPECT_EQ(data.size(), 3u);
-  EXPECT_EQ(GatherFrames(data, {2, {2, 0}}),
-            (std::vector<float>{5, 6, 1, 2}));
+  EXPECT_EQ(GatherFrames(data, {2, {2, 0}}), (std::vector<float>{5, 6, 1, 2}));
   const auto batches = OrderedBatches(data, 2);
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].tokens, 2);

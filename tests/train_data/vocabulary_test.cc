@@ -190,8 +190,7 @@ INSTANTIATE_TEST_SUITE_P(All, EveryVocabulary,
                          });
 
 TEST(PieceVocabulary, SplitsRareWordsIntoPieces) {
-  const auto vocabulary =
-      TrainOn(Options("sentencepiece", 60), Corpus());
+  const auto vocabulary = TrainOn(Options("sentencepiece", 60), Corpus());
   // Every letter was seen, so no token is the unknown one.
   const Tokens tokens = vocabulary->Encode("dreadings", 20);
   EXPECT_GT(tokens.size(), 1u);
@@ -202,19 +201,19 @@ TEST(PieceVocabulary, SplitsRareWordsIntoPieces) {
 TEST(PieceVocabulary, TrainsOnLongTexts) {
   std::string text;
   while (text.size() < 5000) text += "the water sings ";
-  const auto vocabulary =
-      TrainOn(Options("sentencepiece", 40), std::vector<std::string>{text, "x"});
+  const auto vocabulary = TrainOn(Options("sentencepiece", 40),
+                                  std::vector<std::string>{text, "x"});
   EXPECT_THAT(vocabulary->Encode("water", 10),
               ::testing::Not(::testing::Contains(0)));
 }
 
 TEST(PieceVocabulary, NamesASizeThatIsTooSmall) {
-  ExpectError(ErrorCode::kUsage,
-              "task.vocabulary_size: SentencePiece cannot be trained with 16",
-              [] {
-                TrainOn(Options("sentencepiece", 16),
-                                std::vector<std::string>{"abcdefghijklmnopqrstuvwxyz", "z y"});
-              });
+  ExpectError(
+      ErrorCode::kUsage,
+      "task.vocabulary_size: SentencePiece cannot be trained with 16", [] {
+        TrainOn(Options("sentencepiece", 16),
+                std::vector<std::string>{"abcdefghijklmnopqrstuvwxyz", "z y"});
+      });
 }
 
 std::string WithHash(const std::string& kind, const std::string& content) {
@@ -246,8 +245,9 @@ TEST(CharacterVocabulary, KnowsEveryCharacterOfItsTexts) {
   EXPECT_EQ(vocabulary->Decode({0}), "\uFFFD");
   const auto again = ParseVocabulary(vocabulary->Serialize());
   EXPECT_EQ(again->Encode("bär", 9), vocabulary->Encode("bär", 9));
-  ExpectError(ErrorCode::kUsage, "use at least 6",
-              [&] { TrainOn(Options("character", 5), {"bär\n", "ab"}); });
+  ExpectError(ErrorCode::kUsage, "use at least 6", [&] {
+    TrainOn(Options("character", 5), {"bär\n", "ab"});
+  });
 }
 
 TEST(IntegerVocabulary, ReadsNumbersAndRefusesTheRest) {

@@ -6,8 +6,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "space/base/error.h"
-#include "space/network/transformer.h"
 #include "space/network/cost_ops.h"
+#include "space/network/transformer.h"
 #include "train/compress/calibrate.h"
 #include "train/compress/matrix_quantization.h"
 #include "train/eager_ops.h"
@@ -157,10 +157,9 @@ void StoreW4(const std::string& name, const LinearSpec& spec,
 }  // namespace
 
 NamedTensors QuantizeNetwork(const Architecture& architecture,
-                                const TaskShape& task,
-                                const NamedTensors& weights,
-                                const TaskData& calibration,
-                                const QuantizationOptions& options) {
+                             const TaskShape& task, const NamedTensors& weights,
+                             const TaskData& calibration,
+                             const QuantizationOptions& options) {
   HONE_CHECK(calibration.size() > 0);
   return AtTorchBoundary("quantizing", [&] {
     Calibration run(architecture, task, weights, calibration);

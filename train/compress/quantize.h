@@ -41,9 +41,8 @@ struct QuantizationOptions {
 // input_zero_point; layers that read the same tensor get the same ones.
 // Where block does not divide `in`, the largest power of two that does is used.
 NamedTensors QuantizeNetwork(const Architecture& architecture,
-                                const TaskShape& task,
-                                const NamedTensors& weights,
-                                const TaskData& calibration,
-                                const QuantizationOptions& options);
+                             const TaskShape& task, const NamedTensors& weights,
+                             const TaskData& calibration,
+                             const QuantizationOptions& options);
 
 }  // namespace hone

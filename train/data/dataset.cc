@@ -60,10 +60,11 @@ std::vector<LabelledRow> OwnRows(const TaskOptions& options,
                                  const std::string& path,
                                  const std::string& key) {
   if (path.empty()) {
-    throw Error(ErrorCode::kUsage,
-                "task." + key +
-                    ": missing; name a .tsv, .csv or .jsonl file, as task.train "
-                    "does");
+    throw Error(
+        ErrorCode::kUsage,
+        "task." + key +
+            ": missing; name a .tsv, .csv or .jsonl file, as task.train "
+            "does");
   }
   return ReadLabelledRows(path, options.text_column, options.label_column);
 }

@@ -13,8 +13,9 @@ struct LabelledText {
   std::int64_t label = 0;
 };
 
-// The examples of a text or sequence classification that a search may see. Class numbers index `classes`, which is
-// sorted by name. There is no test split here: only LoadTestSplit reads it.
+// The examples of a text or sequence classification that a search may see.
+// Class numbers index `classes`, which is sorted by name. There is no test
+// split here: only LoadTestSplit reads it.
 struct TextDataset {
   std::vector<std::string> classes;
   std::vector<LabelledText> train;

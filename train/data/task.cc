@@ -59,8 +59,8 @@ std::string ContentHash(const PreparedData& data) {
     hash.Add(split->targets);
     hash.Add(split->references);
     hash.Add(split->stream);
-    hash.Add(std::vector<std::int64_t>{split->frames.count,
-                                       split->frames.width, split->window});
+    hash.Add(std::vector<std::int64_t>{split->frames.count, split->frames.width,
+                                       split->window});
   }
   return hash.Digest();
 }

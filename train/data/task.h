@@ -57,7 +57,8 @@ const Task& TaskOf(const std::string& kind);
 
 PreparedData PrepareData(const TaskOptions& options, const TaskTools& tools);
 
-// --- Parts that several tasks share --------------------------------------------
+// --- Parts that several tasks share
+// --------------------------------------------
 
 // The texts' tokens; at most `max_tokens` of each.
 std::vector<std::vector<std::int64_t>> Tokenize(

@@ -156,7 +156,8 @@ DecoderBatch GatherDecoderBatch(const TaskData& data, const Batch& batch,
   }
   for (const std::int64_t row : batch.rows) {
     const auto& target = data.targets[static_cast<std::size_t>(row)];
-    const auto rest = static_cast<std::size_t>(decoder.tokens) - target.size() - 1;
+    const auto rest =
+        static_cast<std::size_t>(decoder.tokens) - target.size() - 1;
     decoder.input.push_back(begin);
     decoder.input.insert(decoder.input.end(), target.begin(), target.end());
     decoder.input.insert(decoder.input.end(), rest, end);
@@ -186,8 +187,7 @@ TaskData SomeRows(const TaskData& data, std::size_t count) {
   some.frames.count = data.frames.count;
   some.frames.width = data.frames.width;
   if (data.IsStream()) {
-    const auto end =
-        static_cast<std::ptrdiff_t>(count) * data.window + 1;
+    const auto end = static_cast<std::ptrdiff_t>(count) * data.window + 1;
     some.stream.assign(data.stream.begin(), data.stream.begin() + end);
     return some;
   }

@@ -147,8 +147,7 @@ class IntegerVocabulary : public Vocabulary {
     const char* const end = at + text.size();
     while (true) {
       while (at != end && (*at == ' ' || *at == '\t')) ++at;
-      if (at == end ||
-          static_cast<std::int64_t>(tokens.size()) == max_tokens) {
+      if (at == end || static_cast<std::int64_t>(tokens.size()) == max_tokens) {
         break;
       }
       std::int64_t value = -1;

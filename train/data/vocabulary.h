@@ -32,7 +32,8 @@ class Vocabulary {
 // Deterministic: one thread, no random draw.
 //   word           number 0 is the unknown word, then the most frequent words
 //                  (SplitWords) seen at least twice, ties by their bytes
-//   sentencepiece  a unigram model (Kudo 2018) over text normalized by NFKC and,
+//   sentencepiece  a unigram model (Kudo 2018) over text normalized by NFKC
+//   and,
 //                  if asked for, case folding
 //   character      number 0 is the unknown character, then all Unicode
 //                  characters that occur, by code point

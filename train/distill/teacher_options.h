@@ -60,8 +60,9 @@ inline Architecture TeacherArchitecture(const TeacherOptions& options,
                     options.attention + " do not divide teacher.heads " +
                     std::to_string(options.heads));
   }
-  BlockSpec block{*attention,
-                  {options.feed_forward, Parse<Activation>(options.activation)}};
+  BlockSpec block{
+      *attention,
+      {options.feed_forward, Parse<Activation>(options.activation)}};
   Architecture architecture;
   architecture.stem = {options.d_model, Parse<Positions>(options.positions),
                        Parse<Norm>(options.norm),

@@ -106,10 +106,10 @@ typename Ops::Value Attend(Ops& ops, const LocalAttention& local,
   const auto in_blocks = [&](const auto& x) {
     return ops.PadToMultiple(x, 2, width);
   };
-  const auto scores = BandScores(
-      ops, place, width, width,
-      QueryBlocks(ops, place, width, in_blocks(q_BHTE)), in_blocks(k_BHTE),
-      in_blocks(ops.TokenOnes(q_BHTE)));
+  const auto scores =
+      BandScores(ops, place, width, width,
+                 QueryBlocks(ops, place, width, in_blocks(q_BHTE)),
+                 in_blocks(k_BHTE), in_blocks(ops.TokenOnes(q_BHTE)));
   const auto v = NeighbourBlocks(ops, in_blocks(v_BHTE), width, place.head_dim,
                                  place.causal);
   return FromBlocks(ops, place, ops.MatMul(ops.Softmax(scores), v), q_BHTE);
@@ -136,9 +136,8 @@ typename Ops::Value ColumnScores(Ops& ops, const AttentionPlace& place,
           : ops.Add(before,
                     ops.Add(real_11WNN,
                             ops.Scale(ops.LowerTriangle(real_11WNN, 0), -1)));
-  const auto scores =
-      ops.Add(ops.MatMul(q_BHWNE, k_BHWEN),
-              ops.Scale(ops.Offset(seen, -1), -kHidden));
+  const auto scores = ops.Add(ops.MatMul(q_BHWNE, k_BHWEN),
+                              ops.Scale(ops.Offset(seen, -1), -kHidden));
   return ops.Transpose(scores, 2, 3);
 }
 
@@ -163,17 +162,15 @@ typename Ops::Value Attend(Ops& ops, const StridedAttention& strided,
   const auto v = padded(v_BHTE);
   const auto ones = padded(ops.TokenOnes(q_BHTE));
   const auto q_BHNWE = QueryBlocks(ops, place, width, padded(q_BHTE));
-  const auto band =
-      BandScores(ops, place, width, width - 1, q_BHNWE, k, ones);
-  const auto column = ColumnScores(
-      ops, place, q_BHNWE, blocks(k, place.head_dim), blocks(ones, 1));
+  const auto band = BandScores(ops, place, width, width - 1, q_BHNWE, k, ones);
+  const auto column = ColumnScores(ops, place, q_BHNWE,
+                                   blocks(k, place.head_dim), blocks(ones, 1));
   const auto shares = ops.Softmax(ops.Concat({band, column}, 4));
   const std::int64_t near = (place.causal ? 2 : 3) * width;
   const auto near_values =
       NeighbourBlocks(ops, v, width, place.head_dim, place.causal);
   const auto far_values = ops.Transpose(blocks(v, place.head_dim), 2, 3);
-  const auto from_near =
-      ops.MatMul(ops.Slice(shares, 4, 0, near), near_values);
+  const auto from_near = ops.MatMul(ops.Slice(shares, 4, 0, near), near_values);
   const auto far_shares_BHWNN =
       ops.Transpose(ops.Slice(shares, 4, near, kToEnd), 2, 3);
   const auto from_far =

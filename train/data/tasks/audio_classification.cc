@@ -73,8 +73,8 @@ Sounds Load(const TaskOptions& options, Split split,
                       "; all must have the same rate");
     }
     sound.samples.resize(
-        static_cast<std::size_t>(std::lround(
-            options.sound_seconds * static_cast<double>(sound.rate))),
+        static_cast<std::size_t>(std::lround(options.sound_seconds *
+                                             static_cast<double>(sound.rate))),
         0);
     sounds.samples.push_back(std::move(sound.samples));
     sounds.labels.push_back(found - classes.begin());

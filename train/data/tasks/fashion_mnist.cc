@@ -21,8 +21,8 @@ LabelledImages ReadSplit(const std::string& name) {
                     ": not found; install the Debian package "
                     "dataset-fashion-mnist");
   }
-  return ReadIdxImages(
-      images.string(), (Folder() / (name + "-labels-idx1-ubyte.gz")).string());
+  return ReadIdxImages(images.string(),
+                       (Folder() / (name + "-labels-idx1-ubyte.gz")).string());
 }
 
 LabelledImages Rows(const LabelledImages& images, std::int64_t begin,

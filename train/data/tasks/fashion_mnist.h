@@ -28,8 +28,8 @@ FashionMnist ReadFashionMnist(bool test);
 // "t-shirt", "trouser" ... in the order of the labels.
 const std::vector<std::string>& FashionMnistClasses();
 
-// Images and labels as a pair of IDX files. Throws Error{kUsage} naming the file
-// that does not fit the other.
+// Images and labels as a pair of IDX files. Throws Error{kUsage} naming the
+// file that does not fit the other.
 LabelledImages ReadIdxImages(const std::string& images_path,
                              const std::string& labels_path);
 

@@ -90,13 +90,13 @@ TaskData ToPatches(const LabelledImages& images, const TaskOptions& options,
                     std::to_string(images.height) + " and width " +
                     std::to_string(images.width));
   }
-  const std::vector<std::int64_t> order = PatchOrder(
-      images.height, images.width, options.patch, 0, 0, false);
+  const std::vector<std::int64_t> order =
+      PatchOrder(images.height, images.width, options.patch, 0, 0, false);
   TaskData data;
   data.labels = images.labels;
   data.frames.width = options.patch * options.patch;
-  data.frames.count = static_cast<std::int64_t>(order.size()) /
-                      data.frames.width;
+  data.frames.count =
+      static_cast<std::int64_t>(order.size()) / data.frames.width;
   data.frames.values.reserve(images.pixels.size());
   for (std::size_t row = 0; row < images.labels.size(); ++row) {
     const std::uint8_t* pixels = &images.pixels[row * order.size()];
@@ -169,10 +169,10 @@ ImageSplits LoadImages(const TaskOptions& options) {
   const std::size_t known = splits.classes.size();
   splits.dev = OwnImages(options, options.dev, "dev", splits.classes);
   if (splits.classes.size() != known) {
-    throw Error(ErrorCode::kUsage,
-                options.dev + ": has a label above " +
-                    std::to_string(known - 1) +
-                    ", which does not occur in " + options.train);
+    throw Error(ErrorCode::kUsage, options.dev + ": has a label above " +
+                                       std::to_string(known - 1) +
+                                       ", which does not occur in " +
+                                       options.train);
   }
   return splits;
 }

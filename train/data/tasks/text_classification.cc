@@ -2,8 +2,8 @@
 
 #include "space/base/error.h"
 #include "train/data/dataset.h"
-#include "train/data/tasks/fashion_mnist.h"
 #include "train/data/task.h"
+#include "train/data/tasks/fashion_mnist.h"
 
 namespace hone {
 namespace {
@@ -54,9 +54,10 @@ TaskData PixelTokens(const LabelledImages& images) {
   TaskData data;
   const auto pixels = static_cast<std::size_t>(images.height * images.width);
   for (std::size_t row = 0; row < images.labels.size(); ++row) {
-    const auto first = images.pixels.begin() +
-                       static_cast<std::ptrdiff_t>(row * pixels);
-    data.tokens.emplace_back(first, first + static_cast<std::ptrdiff_t>(pixels));
+    const auto first =
+        images.pixels.begin() + static_cast<std::ptrdiff_t>(row * pixels);
+    data.tokens.emplace_back(first,
+                             first + static_cast<std::ptrdiff_t>(pixels));
   }
   data.labels = images.labels;
   return data;

@@ -69,9 +69,9 @@ class Translation : public Task {
                   "characters; use sentencepiece or character");
     }
     const bool own = !options.train.empty();
-    const auto train = own ? OwnPairs(options, options.train,
-                                      options.train_target, "train")
-                           : Verses(Split::kTrain);
+    const auto train =
+        own ? OwnPairs(options, options.train, options.train_target, "train")
+            : Verses(Split::kTrain);
     const auto dev =
         own ? OwnPairs(options, options.dev, options.dev_target, "dev")
             : Verses(Split::kDev);
