@@ -9,6 +9,7 @@
 #include <ATen/ops/_unique2.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/diagonal.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/norm.h>
@@ -225,8 +226,10 @@ at::Tensor TrainableWeights::Features(const std::string& name,
   };
   std::vector<at::Tensor> groups;
   for (std::int64_t made = 0; made < rows; made += columns) {
-    const at::Tensor directions =
-        std::get<0>(at::linalg_qr(normal(columns, columns)));
+    // With R's diagonal positive, Q is uniform among orthogonal matrices
+    // (Mezzadri 2007); without, its rows lean to one side.
+    const auto [q, r] = at::linalg_qr(normal(columns, columns));
+    const at::Tensor directions = q.mul(r.diagonal().sign());
     const at::Tensor lengths =
         normal(columns, columns).norm(2, {1}, /*keepdim=*/true);
     groups.push_back(directions.mul(lengths));

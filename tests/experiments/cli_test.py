@@ -147,7 +147,7 @@ class StudyTest(CliTest):
     def test_show_draws_every_block(self):
         trial = self.json("trials", "s.db")[0]
         text, _ = self.hone("show", "s.db", "0")
-        blocks = trial["architecture"]["blocks"]
+        blocks = trial["architecture"]["encoder"]
         self.assertIn(f"{len(blocks)} block", text)
         for i, block in enumerate(blocks):
             self.assertRegex(text, rf"(?m)^ +{i}  .* {block['precision']}$")

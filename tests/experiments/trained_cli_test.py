@@ -89,7 +89,7 @@ class TrainedTest(CliTest):
         self.hone("export", study, number, "--out", "out/best")
         quality = self.json("eval", "out/best")
         self.assertEqual(quality["examples"], 40)
-        self.assertGreater(quality["accuracy"], 0.9)
+        self.assertGreater(quality["metrics"]["accuracy"]["value"], 0.9)
         texts = ["a big red thing 1", "a small blue thing 2"]
         said, _ = self.hone("classify", "out/best", *texts, "--json")
         labels = [json.loads(line)["labels"] for line in said.splitlines()]
