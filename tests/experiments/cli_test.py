@@ -150,7 +150,7 @@ class StudyTest(CliTest):
         blocks = trial["architecture"]["encoder"]
         self.assertIn(f"{len(blocks)} block", text)
         for i, block in enumerate(blocks):
-            self.assertRegex(text, rf"(?m)^ +{i}  .* {block['precision']}$")
+            self.assertRegex(text, rf"(?m)^encoder\.{i} .* {block['precision']}$")
         self.assertIn(trial["seed"], text)
         self.assertIn(trial["digest"][:20], text)
 
