@@ -8,8 +8,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_unique2.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/diagonal.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/norm.h>

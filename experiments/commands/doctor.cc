@@ -115,7 +115,7 @@ Check CheckWordNet() {
     return {"wordnet-base", Verdict::kGood, "installed"};
   }
   return {"wordnet-base", Verdict::kNote,
-          "missing, and needed for task.kind = \"wordnet-gloss\": apt-get "
+          "missing, and needed for the built-in text-classification: apt-get "
           "install wordnet-base"};
 }
 
