@@ -9,7 +9,7 @@
 namespace hone {
 
 std::string OnnxOps::Distances(const Value& q_BHTE) {
-  const std::string name = steps_ ? "step_distances" : "distances";
+  std::string name = steps_ ? "step_distances" : "distances";
   if (writer_.Has(name)) return name;
   if (steps_) {
     // A slot that holds nothing is said to be far in the future.
@@ -28,9 +28,9 @@ std::string OnnxOps::Distances(const Value& q_BHTE) {
 }
 
 std::string OnnxOps::Mask(const AttentionMask& mask, const Value& q_BHTE) {
-  const std::string name = "mask_" + std::to_string(mask.causal) + "_" +
-                           std::to_string(mask.window) + "_" +
-                           std::to_string(mask.stride);
+  std::string name = "mask_" + std::to_string(mask.causal) + "_" +
+                     std::to_string(mask.window) + "_" +
+                     std::to_string(mask.stride);
   if (writer_.Has(name)) return name;
   const std::string distance = Distances(q_BHTE);
   const std::string away = Node("Abs", {distance});
@@ -55,7 +55,7 @@ std::string OnnxOps::Mask(const AttentionMask& mask, const Value& q_BHTE) {
 
 // One for all layers of a source that stand side by side. [B,1,1,S * layers]
 std::string OnnxOps::SourceMask(std::int64_t layers) {
-  const std::string name = "source_mask_" + std::to_string(layers);
+  std::string name = "source_mask_" + std::to_string(layers);
   if (writer_.Has(name)) return name;
   const std::string one =
       Input(kSourceMaskInput, OnnxType::kFloat, {"batch", "source"});

@@ -154,7 +154,7 @@ OnnxOps::Value OnnxOps::RandomFeatures(const std::string& name,
 }
 
 std::string OnnxOps::SizeOf(const Value& x, std::int64_t axis) {
-  const std::string name = x.name + "/size_" + std::to_string(axis);
+  std::string name = x.name + "/size_" + std::to_string(axis);
   if (writer_.Has(name)) return name;
   return writer_.AddNode("Shape", name, {x.name},
                          {{"start", axis}, {"end", axis + 1}});
@@ -172,7 +172,7 @@ std::string OnnxOps::Placed(const std::string& table, std::int64_t columns,
 }
 
 std::string OnnxOps::Angles(std::int64_t rows, std::int64_t dim) {
-  const std::string name =
+  std::string name =
       "angles_" + std::to_string(rows) + "_" + std::to_string(dim);
   if (writer_.Has(name)) return name;
   std::vector<float> values;

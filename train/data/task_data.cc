@@ -51,7 +51,7 @@ std::vector<Batch> Cut(std::size_t tokens,
 // Every bucket cut into batches, after `arrange` saw its rows.
 template <typename Arrange>
 std::vector<Batch> CutBuckets(
-    std::map<std::size_t, std::vector<std::int64_t>> buckets,
+    std::map<std::size_t, std::vector<std::int64_t>>&& buckets,
     std::int64_t batch_size, Arrange&& arrange) {
   std::vector<Batch> batches;
   for (auto& [tokens, rows] : buckets) {
