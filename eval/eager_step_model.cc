@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 
+#include "eval/decode/read_again.h"
 #include "space/base/error.h"
 #include "space/network/transformer.h"
 #include "train/eager_ops.h"
@@ -126,7 +127,7 @@ class EagerBatch : public DecodeBatch {
       ForgetLastCall();
       return;
     }
-    ReadAgain(lengths);
+    ReadKept(lengths);
   }
 
  private:
@@ -136,28 +137,17 @@ class EagerBatch : public DecodeBatch {
     last_tokens_.clear();
   }
 
-  // Sums cannot forget: back to before the last call, then each row reads what
-  // it keeps of it. Zeros where there was no sum yet.
-  void ReadAgain(const std::vector<std::int64_t>& lengths) {
-    const std::vector<std::int64_t> tokens = last_tokens_;
-    const std::size_t count = tokens.size() / lengths.size();
+  // Sums cannot forget.
+  void ReadKept(const std::vector<std::int64_t>& lengths) {
     memory_.Truncate(before_);
     memory_.Restore(sums_);
-    std::unique_ptr<EagerBatch> all;
-    for (std::size_t row = 0; row < lengths.size(); ++row) {
-      auto one = std::make_unique<EagerBatch>(*this);
-      one->Select({static_cast<std::int64_t>(row)});
-      const std::int64_t kept = lengths[row] - before_[row];
-      const auto first =
-          tokens.begin() + static_cast<std::ptrdiff_t>(row * count);
-      if (kept > 0) one->Extend({first, first + kept}, kept);
-      if (all) {
-        all->Append(std::move(one));
-      } else {
-        all = std::move(one);
-      }
-    }
-    memory_ = all->memory_;
+    const auto all =
+        ReadAgain(before_, lengths, last_tokens_, [&](std::size_t row) {
+          auto one = std::make_unique<EagerBatch>(*this);
+          one->Select({static_cast<std::int64_t>(row)});
+          return one;
+        });
+    memory_ = dynamic_cast<EagerBatch&>(*all).memory_;
     ForgetLastCall();
   }
 

@@ -21,16 +21,6 @@ Metric Plain(double value, const char* unit) { return {value, unit, {}, {}}; }
 
 }  // namespace
 
-ClassificationQuality QualityOf(const std::vector<float>& logits,
-                                const std::vector<std::int64_t>& labels,
-                                std::int64_t classes) {
-  HONE_CHECK(!labels.empty());
-  QualityMeter meter(Topology::kEncoder, classes);
-  meter.Add(logits, labels);
-  const auto metrics = meter.Metrics(0);
-  return {metrics.at("accuracy").value, metrics.at("macro_f1").value};
-}
-
 LanguageQuality LanguageQualityOf(double nats, std::int64_t tokens,
                                   std::int64_t characters) {
   if (tokens < 1 || characters < 1 || !(nats >= 0)) {

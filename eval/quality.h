@@ -11,17 +11,6 @@
 
 namespace hone {
 
-struct ClassificationQuality {
-  double accuracy = 0;
-  // Mean over the classes that occur of 2PR / (P + R).
-  double macro_f1 = 0;
-};
-
-// logits row major [N, classes].
-ClassificationQuality QualityOf(const std::vector<float>& logits,
-                                const std::vector<std::int64_t>& labels,
-                                std::int64_t classes);
-
 // How well a language model predicts a text, over several units of length.
 // Perplexities compare only models with the same tokens; bits per character
 // compare all.
@@ -41,7 +30,8 @@ LanguageQuality LanguageQualityOf(double nats, std::int64_t tokens,
                                   std::int64_t characters);
 
 // Adds up, batch after batch, how well logits predict labels.
-//   encoder   accuracy, macro_f1
+//   encoder   accuracy; macro_f1, the mean over the classes that occur of
+//             2PR / (P + R)
 //   decoder   nats_per_token, bits_per_token, perplexity, nats_per_character,
 //             bits_per_character
 class QualityMeter {

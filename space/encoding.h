@@ -6,9 +6,11 @@
 
 namespace hone {
 
-// A fixed-length vector of choice indices: d_model, layers, then for each of
-// the largest number of blocks: attention (kind and heads), width, precision.
-// Absent blocks hold -1. Decode(Encode(a)) == a for every member of the space.
+// A fixed-length vector of choice indices: d_model, positions, norm, norm
+// place, output, depth of encoder and of decoder, then for each of the largest
+// numbers of blocks: attention (kind and heads), width, activation, precision,
+// cross-attention. Absent blocks hold -1. Decode(Encode(a)) == a for every
+// member of the space.
 std::vector<int> Encode(const SearchSpace& space,
                         const Architecture& architecture);
 // Throws Error{kUsage} for an index out of range.

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <utility>
 
+#include "eval/decode/read_again.h"
 #include "eval/engine/openvino_tensors.h"
 #include "eval/export/onnx_export.h"
 
@@ -191,7 +192,6 @@ class OpenVinoBatch : public DecodeBatch {
     CheckRoom(count);
     before_ = now_;
     last_tokens_ = tokens;
-    last_count_ = count;
     std::vector<std::int64_t> places;
     std::vector<std::int64_t> slot_places;
     for (std::size_t row = 0; row < rows; ++row) {
@@ -262,7 +262,7 @@ class OpenVinoBatch : public DecodeBatch {
         std::any_of(model_.past_.begin(), model_.past_.end(),
                     [](const PastInput& input) { return !input.IsSlots(); });
     if (sums) {
-      ReadAgain(lengths);
+      ReadKept(lengths);
     } else {
       Hide(lengths);
     }
@@ -281,7 +281,7 @@ class OpenVinoBatch : public DecodeBatch {
 
   void ForgetLastCall() {
     before_ = now_;
-    last_count_ = 0;
+    last_tokens_.clear();
   }
 
   void CheckRoom(std::int64_t count) const {
@@ -390,28 +390,17 @@ class OpenVinoBatch : public DecodeBatch {
     ForgetLastCall();
   }
 
-  // Sums cannot forget: back to before the last call, then each row reads what
-  // it keeps of it.
-  void ReadAgain(const std::vector<std::int64_t>& lengths) {
-    const std::vector<std::int64_t> tokens = last_tokens_;
-    const auto count = static_cast<std::size_t>(last_count_);
+  // Sums cannot forget.
+  void ReadKept(const std::vector<std::int64_t>& lengths) {
     now_ = before_;
-    std::unique_ptr<OpenVinoBatch> all;
-    for (std::size_t row = 0; row < lengths.size(); ++row) {
-      auto one = std::make_unique<OpenVinoBatch>(*this);
-      one->Select({static_cast<std::int64_t>(row)});
-      const std::int64_t kept = lengths[row] - one->now_.lengths.front();
-      const auto first =
-          tokens.begin() + static_cast<std::ptrdiff_t>(row * count);
-      if (kept > 0) one->Extend({first, first + kept}, kept);
-      if (all) {
-        all->Append(std::move(one));
-      } else {
-        all = std::move(one);
-      }
-    }
-    now_ = all->now_;
-    sources_ = all->sources_;
+    const auto all =
+        ReadAgain(before_.lengths, lengths, last_tokens_, [&](std::size_t row) {
+          auto one = std::make_unique<OpenVinoBatch>(*this);
+          one->Select({static_cast<std::int64_t>(row)});
+          return one;
+        });
+    now_ = dynamic_cast<OpenVinoBatch&>(*all).now_;
+    sources_ = dynamic_cast<OpenVinoBatch&>(*all).sources_;
     ForgetLastCall();
   }
 
@@ -421,7 +410,6 @@ class OpenVinoBatch : public DecodeBatch {
   State now_;
   State before_;  // the last call of Extend
   std::vector<std::int64_t> last_tokens_;
-  std::int64_t last_count_ = 0;
 };
 
 std::unique_ptr<DecodeBatch> OpenVinoDecoder::Start(

@@ -25,6 +25,20 @@ std::vector<float> Predicting(const std::vector<std::int64_t>& predictions,
   return logits;
 }
 
+struct ClassificationQuality {
+  double accuracy = 0;
+  double macro_f1 = 0;
+};
+
+ClassificationQuality QualityOf(const std::vector<float>& logits,
+                                const std::vector<std::int64_t>& labels,
+                                std::int64_t classes) {
+  QualityMeter meter(Topology::kEncoder, classes);
+  meter.Add(logits, labels);
+  const auto metrics = meter.Metrics(0);
+  return {metrics.at("accuracy").value, metrics.at("macro_f1").value};
+}
+
 TEST(QualityOf, HandWorked) {
   // Class 0: precision 2/3, recall 2/2, F1 4/5. Class 1: 1/2, 1/3, 2/5.
   // Class 2: 0 of 1 right. Class 3 never occurs and is left out.

@@ -1,23 +1,16 @@
 #include "train/data/dataset.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "space/base/error.h"
 #include "space/base/hash.h"
 #include "train/data/delimited.h"
+#include "train/data/task.h"
 #include "train/data/wordnet.h"
 
 namespace hone {
 namespace {
-
-std::int64_t ClassOf(const std::vector<std::string>& classes,
-                     const std::string& label) {
-  const auto found = std::lower_bound(classes.begin(), classes.end(), label);
-  if (found == classes.end() || *found != label) return -1;
-  return found - classes.begin();
-}
 
 // Parts are told apart by their lengths.
 void AppendPart(std::string& text, const std::string& part) {
@@ -51,7 +44,7 @@ std::vector<LabelledText> WordNetSplit(const std::vector<Gloss>& glosses,
     if (gloss.split != split) continue;
     const std::string& name =
         LexicographerFiles()[static_cast<std::size_t>(gloss.category)];
-    examples.push_back({gloss.text, ClassOf(classes, name)});
+    examples.push_back({gloss.text, ClassNumber(classes, name, "WordNet")});
   }
   return examples;
 }
@@ -83,28 +76,14 @@ bool HasOwnFiles(const TaskOptions& options) {
   return false;
 }
 
-// A long list of classes would bury the message.
-std::string LabelHint(const std::string& label,
-                      const std::vector<std::string>& classes) {
-  constexpr std::size_t kMostListed = 20;
-  const bool listed =
-      classes.size() <= kMostListed || !NearestWord(label, classes).empty();
-  return listed ? DidYouMean(label, classes) : "";
-}
-
 std::vector<LabelledText> Label(std::vector<LabelledRow> rows,
                                 const std::vector<std::string>& classes,
                                 const std::string& path) {
   std::vector<LabelledText> examples;
   examples.reserve(rows.size());
   for (LabelledRow& row : rows) {
-    const std::int64_t label = ClassOf(classes, row.label);
-    if (label < 0) {
-      throw Error(ErrorCode::kUsage,
-                  path + ":" + std::to_string(row.line) + ": the label '" +
-                      row.label + "' does not occur in the training file" +
-                      LabelHint(row.label, classes));
-    }
+    const std::int64_t label =
+        ClassNumber(classes, row.label, path + ":" + std::to_string(row.line));
     examples.push_back({std::move(row.text), label});
   }
   return examples;
@@ -122,15 +101,16 @@ TextDataset WordNetDataset() {
 TextDataset OwnDataset(const TaskOptions& options) {
   auto train = OwnRows(options, options.train, "train");
   auto dev = OwnRows(options, options.dev, "dev");
-  std::set<std::string> classes;
-  for (const LabelledRow& row : train) classes.insert(row.label);
+  std::vector<std::string> labels;
+  for (const LabelledRow& row : train) labels.push_back(row.label);
+  const std::vector<std::string> classes = ClassNames(labels);
   if (classes.size() < 2) {
     throw Error(ErrorCode::kUsage, options.train + ": every label is '" +
-                                       *classes.begin() +
+                                       classes.front() +
                                        "'; at least two classes are needed");
   }
   TextDataset dataset;
-  dataset.classes.assign(classes.begin(), classes.end());
+  dataset.classes = classes;
   dataset.train = Label(std::move(train), dataset.classes, options.train);
   dataset.dev = Label(std::move(dev), dataset.classes, options.dev);
   return dataset;

@@ -1,6 +1,8 @@
 #include "train/data/task.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "space/base/error.h"
 #include "space/base/hash.h"
@@ -65,6 +67,15 @@ std::string ContentHash(const PreparedData& data) {
   return hash.Digest();
 }
 
+// A long list of classes would bury the message.
+std::string LabelHint(const std::string& label,
+                      const std::vector<std::string>& classes) {
+  constexpr std::size_t kMostListed = 20;
+  const bool listed =
+      classes.size() <= kMostListed || !NearestWord(label, classes).empty();
+  return listed ? DidYouMean(label, classes) : "";
+}
+
 }  // namespace
 
 const Task& TaskOf(const std::string& kind) {
@@ -83,6 +94,24 @@ PreparedData PrepareData(const TaskOptions& options, const TaskTools& tools) {
   if (data.vocabulary) data.vocabulary_bytes = data.vocabulary->Serialize();
   data.content_hash = ContentHash(data);
   return data;
+}
+
+std::vector<std::string> ClassNames(const std::vector<std::string>& labels) {
+  const std::set<std::string> names(labels.begin(), labels.end());
+  return {names.begin(), names.end()};
+}
+
+std::int64_t ClassNumber(const std::vector<std::string>& classes,
+                         const std::string& label, const std::string& where) {
+  const auto found = std::find(classes.begin(), classes.end(), label);
+  if (found != classes.end()) return found - classes.begin();
+  throw Error(ErrorCode::kUsage, where + ": the label '" + label +
+                                     "' does not occur in the training split" +
+                                     LabelHint(label, classes));
+}
+
+std::uint64_t HashPart(const std::string& text, std::uint64_t parts) {
+  return std::stoul(Sha256(text).substr(0, 8), nullptr, 16) % parts;
 }
 
 std::vector<std::vector<std::int64_t>> Tokenize(

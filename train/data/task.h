@@ -65,6 +65,16 @@ std::vector<std::vector<std::int64_t>> Tokenize(
     const std::vector<std::string_view>& texts, const Vocabulary& vocabulary,
     std::int64_t max_tokens);
 
+// Labels as class names: each once, sorted.
+std::vector<std::string> ClassNames(const std::vector<std::string>& labels);
+// The number of a label among the classes. Throws Error{kUsage} that begins
+// with `where` when training has no such label.
+std::int64_t ClassNumber(const std::vector<std::string>& classes,
+                         const std::string& label, const std::string& where);
+// Which of `parts` equal parts a text falls into: the first 32 bits of its
+// SHA-256 modulo `parts`. Equal texts fall together.
+std::uint64_t HashPart(const std::string& text, std::uint64_t parts);
+
 // In a translation, the numbers behind the vocabulary's own that begin and end
 // a target.
 inline std::int64_t BeginToken(const TaskShape& shape) {

@@ -10,19 +10,10 @@ namespace {
 
 constexpr std::int64_t kDevImages = 5000;
 
-std::filesystem::path Folder() { return "/usr/share/datasets/fashion-mnist"; }
-
 LabelledImages ReadSplit(const std::string& name) {
-  const std::filesystem::path images =
-      Folder() / (name + "-images-idx3-ubyte.gz");
-  if (!std::filesystem::exists(images)) {
-    throw Error(ErrorCode::kNotFound,
-                images.string() +
-                    ": not found; install the Debian package "
-                    "dataset-fashion-mnist");
-  }
-  return ReadIdxImages(images.string(),
-                       (Folder() / (name + "-labels-idx1-ubyte.gz")).string());
+  const std::filesystem::path folder = FashionMnistFolder();
+  return ReadIdxImages((folder / (name + "-images-idx3-ubyte.gz")).string(),
+                       (folder / (name + "-labels-idx1-ubyte.gz")).string());
 }
 
 LabelledImages Rows(const LabelledImages& images, std::int64_t begin,

@@ -132,20 +132,12 @@ LabelledImages OwnImages(const TaskOptions& options, const std::string& path,
   const auto read =
       ReadImageFolder(path, options.image_height, options.image_width, 1);
   if (classes.empty()) {
-    for (const LabelledImage& image : read) classes.push_back(image.label);
-    std::sort(classes.begin(), classes.end());
-    classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+    std::vector<std::string> labels;
+    for (const LabelledImage& image : read) labels.push_back(image.label);
+    classes = ClassNames(labels);
   }
   for (const LabelledImage& image : read) {
-    const auto found =
-        std::lower_bound(classes.begin(), classes.end(), image.label);
-    if (found == classes.end() || *found != image.label) {
-      throw Error(ErrorCode::kUsage,
-                  image.file + ": the class '" + image.label +
-                      "' does not occur in the training folder" +
-                      DidYouMean(image.label, classes));
-    }
-    images.labels.push_back(found - classes.begin());
+    images.labels.push_back(ClassNumber(classes, image.label, image.file));
     images.pixels.insert(images.pixels.end(), image.pixels.begin(),
                          image.pixels.end());
   }

@@ -47,7 +47,6 @@ std::string OwnText(const std::string& path, const char* key) {
 TaskData ToStream(const std::string& text, const Vocabulary& vocabulary,
                   const TaskOptions& options) {
   TaskData data;
-  // SentencePiece is made for lines, and would drop the line breaks.
   data.stream = vocabulary.Encode(text, kAllTokens);
   data.window = options.max_tokens;
   data.characters = static_cast<std::int64_t>(SplitCharacters(text).size());

@@ -1,8 +1,6 @@
-#include <algorithm>
 #include <limits>
 
 #include "space/base/error.h"
-#include "space/base/hash.h"
 #include "train/data/line_pairs.h"
 #include "train/data/sword.h"
 #include "train/data/task.h"
@@ -15,23 +13,17 @@ namespace {
 
 constexpr std::int64_t kAllTokens = std::numeric_limits<std::int64_t>::max();
 
-// Spanish and English verses that both have text. Of the first 32 bits of the
-// SHA-256 of the English verse modulo 20, 0 is test and 1 is dev, so that equal
-// verses fall into one split.
+// Spanish and English verses that both have text: of 20 parts of the English
+// verses one is test and one is dev.
 std::vector<TextPair> Verses(Split split) {
-  const auto spanish = ReadSwordModule(SwordFolder("spaRV1909eb"));
-  const auto english = ReadSwordModule(SwordFolder("engKJV2006eb"));
-  std::vector<TextPair> pairs;
-  for (std::size_t i = 0; i < std::min(spanish.size(), english.size()); ++i) {
-    if (spanish[i].empty() || english[i].empty()) continue;
-    const auto part =
-        std::stoul(Sha256(english[i]).substr(0, 8), nullptr, 16) % 20;
-    const Split own = part == 0   ? Split::kTest
-                      : part == 1 ? Split::kDev
-                                  : Split::kTrain;
-    if (own != split) continue;
-    pairs.push_back({spanish[i], english[i], static_cast<std::int64_t>(i + 1)});
-  }
+  std::vector<TextPair> pairs =
+      ReadSwordPairs(SwordFolder("spaRV1909eb"), SwordFolder("engKJV2006eb"));
+  std::erase_if(pairs, [&](const TextPair& pair) {
+    const std::uint64_t part = HashPart(pair.target, 20);
+    return split != (part == 0   ? Split::kTest
+                     : part == 1 ? Split::kDev
+                                 : Split::kTrain);
+  });
   return pairs;
 }
 
