@@ -106,7 +106,7 @@ std::int64_t ClassNumber(const std::vector<std::string>& classes,
   const auto found = std::find(classes.begin(), classes.end(), label);
   if (found != classes.end()) return found - classes.begin();
   throw Error(ErrorCode::kUsage, where + ": the label '" + label +
-                                     "' does not occur in the training split" +
+                                     "' does not occur in the training file" +
                                      LabelHint(label, classes));
 }
 
