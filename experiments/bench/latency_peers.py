@@ -87,7 +87,7 @@ def pytorch_runner(tensors, architecture, tokens):
     def run():
         x = F.embedding(tokens_BT, weights["embedding.weight"])
         x = x + weights["position.weight"][:tokens_BT.shape[1]]
-        for i, block in enumerate(architecture["blocks"]):
+        for i, block in enumerate(architecture["encoder"]):
             name = f"encoder.{i}"
             x = x + attention(name + ".attention",
                               norm(name + ".attention_norm", x),
@@ -146,12 +146,13 @@ def require_logits(name, actual, expected, bound, relative):
 
 def make_contenders(folder, shape, core):
     """name -> runner for one shape, with logits checked, and their errors."""
-    f32, metadata = read_safetensors(folder / f"{shape}_f32.safetensors")
-    w8a8, _ = read_safetensors(folder / f"{shape}_w8a8.safetensors")
+    f32, metadata = read_safetensors(
+        folder / f"{shape}_f32" / "fixture.safetensors")
+    w8a8, _ = read_safetensors(folder / f"{shape}_w8a8" / "fixture.safetensors")
     tokens = np.ascontiguousarray(f32["tokens"])
-    f32_file = folder / f"{shape}_f32.onnx"
-    w8a8_file = folder / f"{shape}_w8a8.onnx"
-    dynamic_file = folder / f"{shape}_dynamic.onnx"
+    f32_file = folder / f"{shape}_f32" / "model.onnx"
+    w8a8_file = folder / f"{shape}_w8a8" / "model.onnx"
+    dynamic_file = folder / f"{shape}_f32" / "dynamic.onnx"
     # Folds the transposed weights first: quantize_dynamic sees constants alone.
     quant_pre_process(str(f32_file), str(dynamic_file),
                       skip_symbolic_shape=True)
@@ -227,11 +228,11 @@ def main():
     torch.set_num_threads(1)
     core = openvino.Core()
     shapes = sorted(
-        {path.stem.removesuffix("_f32")
-         for path in arguments.dir.glob("*_f32.onnx")},
+        {path.name.removesuffix("_f32")
+         for path in arguments.dir.glob("*_f32")},
         key=lambda name: [int(part[1:]) for part in name.split("_")])
     if not shapes:
-        sys.exit(f"{arguments.dir}: no *_f32.onnx; run write_fixtures first")
+        sys.exit(f"{arguments.dir}: no *_f32; run write_fixtures first")
     report = {
         "cpu": cpu_name(),
         "openvino": openvino.__version__,

@@ -2,8 +2,9 @@
 
 Runs the fixture writer, then for each file onnx.checker (full check, with shape
 inference) and ONNX Runtime, whose logits must equal those of the plain
-reference that the writer stored beside it. Exits 77 (skipped) when the Python
-packages are not installed.
+reference that the writer stored beside it. Decoders read all tokens at once,
+then again in two parts with what the first part left as the past of the second.
+Exits 77 (skipped) when the Python packages are not installed.
 """
 
 import argparse
@@ -22,10 +23,9 @@ except ImportError as error:
           "pip --target into the folder named by HONE_TEST_PYTHON")
     sys.exit(77)
 
-# f32: largest difference. Quantized: root mean square over the logits' spread,
-# since a value on the edge between two steps of u8 may fall to either side.
-LARGEST_DIFFERENCE = 1e-4
-LARGEST_RELATIVE_ERROR = 0.01
+# Root mean square of the difference over the logits' spread. Quantized values
+# on the edge between two steps of u8 may fall to either side.
+LARGEST_RELATIVE_ERROR = {"f32": 1e-4, "w8a8": 0.01, "w4": 0.01}
 OPSET = 21
 IR_VERSION = 10
 DTYPES = {"F32": np.float32, "I64": np.int64}
@@ -45,38 +45,87 @@ def read_safetensors(path):
     return tensors, metadata
 
 
-def run_onnxruntime(path, tokens):
+def open_session(path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     # Else ONNX Runtime rounds the activations of 4-bit layers to 8 bits.
     options.add_session_config_entry(
         "session.qdq_matmulnbits_accuracy_level", "1")
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"])
-    return session.run(["logits"], {"tokens": tokens})[0]
 
 
-def check(path):
-    """Returns what is wrong with the file, or an empty string."""
-    model = onnx.load(str(path))
-    onnx.checker.check_model(model, full_check=True)
-    opsets = [(o.domain, o.version) for o in model.opset_import]
-    if opsets != [("", OPSET)] or model.ir_version != IR_VERSION:
-        return f"opsets {opsets}, IR version {model.ir_version}"
-    tensors, metadata = read_safetensors(path.with_suffix(".safetensors"))
+def run_classifier(folder, tensors):
+    inputs = {name: tensors[name] for name in ("tokens", "features")
+              if name in tensors}
+    return {"at once": open_session(folder / "model.onnx").run(
+        ["logits"], inputs)[0]}
+
+
+def run_decoder(folder, tensors):
+    """The logits of all tokens, read at once and in two parts."""
+    tokens = tensors["tokens"]
+    batch, length = tokens.shape
+    source = {}
+    if (folder / "encoder.onnx").exists():
+        encoder = open_session(folder / "encoder.onnx")
+        names = [output.name for output in encoder.get_outputs()]
+        source = dict(zip(names, encoder.run(names, {"tokens": tokens})))
+        source["source_mask"] = np.zeros((batch, length), np.float32)
+    decoder = open_session(folder / "model.onnx")
+    names = [output.name for output in decoder.get_outputs()]
+    wanted = {value.name: value.shape for value in decoder.get_inputs()}
+
+    def read(parts):
+        past = {}
+        for name, shape in wanted.items():
+            if name.startswith("past."):
+                # Sums start at zero; keys and values have no slots yet.
+                past[name] = np.zeros(
+                    [batch] + [size if isinstance(size, int) else 0
+                               for size in shape[1:]], np.float32)
+        logits = []
+        for begin, end in parts:
+            given = {"tokens": tokens[:, begin:end],
+                     "places": np.tile(np.arange(begin, end), (batch, 1)),
+                     "slot_places": np.tile(np.arange(end), (batch, 1)),
+                     **past, **source}
+            answer = dict(zip(names, decoder.run(names, {
+                name: given[name] for name in wanted})))
+            logits.append(answer["logits"])
+            past = {"past." + name.removeprefix("present."): value
+                    for name, value in answer.items()
+                    if name.startswith("present.")}
+        return np.concatenate(logits, axis=1)
+
+    ways = {"at once": read([(0, length)])}
+    if length > 1:
+        half = length // 2
+        ways["in two parts"] = read([(0, half), (half, length)])
+    return ways
+
+
+def check(folder):
+    """Returns what is wrong with the files, or an empty string."""
+    for path in folder.glob("*.onnx"):
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model, full_check=True)
+        opsets = [(o.domain, o.version) for o in model.opset_import]
+        if opsets != [("", OPSET)] or model.ir_version != IR_VERSION:
+            return f"opsets {opsets}, IR version {model.ir_version}"
+    tensors, metadata = read_safetensors(folder / "fixture.safetensors")
+    decodes = json.loads(metadata["architecture"])["decoder"]
+    run = run_decoder if decodes else run_classifier
     expected = tensors["logits"]
-    actual = run_onnxruntime(path, tensors["tokens"])
-    if actual.shape != expected.shape:
-        return f"logits {actual.shape}, expected {expected.shape}"
-    difference = np.abs(actual - expected).max()
-    relative = np.sqrt(np.mean((actual - expected) ** 2)) / expected.std()
-    print(f"{path.stem}: largest difference {difference:.2e}, "
-          f"relative error {relative:.2e}")
-    if metadata["precision"] == "f32" and not difference <= LARGEST_DIFFERENCE:
-        return f"logits differ by {difference}"
-    if not relative <= LARGEST_RELATIVE_ERROR:
-        return f"logits differ by {relative} of their spread"
+    for way, logits in run(folder, tensors).items():
+        actual = logits.reshape(len(logits), -1)
+        if actual.shape != expected.shape:
+            return f"logits {actual.shape}, expected {expected.shape}"
+        relative = np.sqrt(np.mean((actual - expected) ** 2)) / expected.std()
+        print(f"{folder.name}, {way}: relative error {relative:.2e}")
+        if not relative <= LARGEST_RELATIVE_ERROR[metadata["precision"]]:
+            return f"{way}: logits differ by {relative} of their spread"
     return ""
 
 
@@ -87,13 +136,13 @@ def main():
     failures = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([arguments.writer, folder, "check"], check=True)
-        files = sorted(pathlib.Path(folder).glob("*.onnx"))
-        if not files:
+        fixtures = sorted(pathlib.Path(folder).iterdir())
+        if not fixtures:
             failures.append("the writer wrote nothing")
-        for path in files:
-            wrong = check(path)
+        for fixture in fixtures:
+            wrong = check(fixture)
             if wrong:
-                failures.append(f"{path.stem}: {wrong}")
+                failures.append(f"{fixture.name}: {wrong}")
     for failure in failures:
         print("FAILED", failure)
     return 1 if failures else 0

@@ -487,6 +487,7 @@ std::vector<float> ReferenceLogits(const Architecture& architecture,
                                    InputRanges* ranges) {
   ReferenceOps ops(weights, ranges);
   Array input{{batch, length}, {tokens.begin(), tokens.end()}};
+  if (task.features > 0) input.shape.push_back(task.features);
   const Array logits = Transformer(ops, architecture, task, input, input);
   return {logits.values.begin(), logits.values.end()};
 }

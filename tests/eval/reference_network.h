@@ -29,7 +29,8 @@ NamedTensors RandomWeights(const Architecture& architecture,
 // Smallest and largest input of each linear layer, by name.
 using InputRanges = std::map<std::string, std::pair<double, double>>;
 
-// tokens row major [batch, length] -> logits row major [batch, classes], or
+// tokens row major [batch, length], or [batch, length, features] where the task
+// reads vectors -> logits row major [batch, classes], or
 // [batch, length, vocabulary] of a decoder. An encoder-decoder is given the
 // tokens on both sides.
 std::vector<float> ReferenceLogits(const Architecture& architecture,
@@ -50,6 +51,11 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
 std::vector<std::int64_t> RandomTokens(std::int64_t count,
                                        std::int64_t vocabulary,
                                        std::uint64_t seed);
+
+// An input of that many places: tokens, or small whole numbers as features.
+std::vector<std::int64_t> RandomInput(std::int64_t places,
+                                      const TaskShape& task,
+                                      std::uint64_t seed);
 
 // Root mean square of the difference over that of the reference's deviation
 // from its mean: the parity error of docs/measurement.md.

@@ -199,6 +199,15 @@ std::vector<std::int64_t> RandomTokens(std::int64_t count,
   return tokens;
 }
 
+std::vector<std::int64_t> RandomInput(std::int64_t places,
+                                      const TaskShape& task,
+                                      std::uint64_t seed) {
+  constexpr std::int64_t kFeatureValues = 5;
+  return task.features > 0
+             ? RandomTokens(places * task.features, kFeatureValues, seed)
+             : RandomTokens(places, task.vocabulary, seed);
+}
+
 double RelativeError(const std::vector<float>& actual,
                      const std::vector<float>& reference) {
   HONE_CHECK_EQ(actual.size(), reference.size());

@@ -1,71 +1,93 @@
-// Writes exported classifiers with the logits that they must give, for programs
+// Writes exported networks with the logits that they must give, for programs
 // that do not share our code: tests/eval/onnx_check.py and
 // experiments/bench/latency_peers.py. Usage: write_fixtures DIR check|peers
 //
-// NAME.onnx         the exported file
-// NAME.safetensors  the f32 weights that it was made from; "tokens" i64 [B,T]
-//                   and "logits" f32 [B,C] of the plain reference on what the
-//                   file states; metadata: architecture, precision
+// NAME/*.onnx               the exported files
+// NAME/fixture.safetensors  the f32 weights that they were made from; "tokens"
+//                           i64 [B,T] or "features" f32 [B,T,F], and "logits"
+//                           f32 of the plain reference on what the files
+//                           state; metadata: architecture, precision
 
 #include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eval/export/onnx_export.h"
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
-#include "tests/space/shapes.h"
+#include "tests/space/kinds.h"
 
 namespace hone {
 namespace {
 
 struct Fixture {
-  std::string name;
-  Architecture architecture;
-  TaskShape task;
+  NetworkCase network;  // its name is the folder's
+  Precision precision = Precision::kF32;
   std::int64_t batch = 1;
   std::int64_t tokens = 1;
 };
 
-void Write(const std::filesystem::path& folder, const Fixture& fixture) {
-  const auto& [name, architecture, task, batch, length] = fixture;
-  const auto tokens = RandomTokens(batch * length, task.vocabulary, 11);
-  SafeTensors file{RandomWeights(architecture, task, 12), {}};
-  const NamedTensors quantized =
-      QuantizeByRange(architecture, task, file.tensors, tokens, batch, length);
-  WriteFileAtomic(folder / (name + ".onnx"),
-                  ExportOnnx(architecture, task, quantized, {}).at(kModelFile));
+void AddInput(const TaskShape& task, std::int64_t batch, std::int64_t length,
+              const std::vector<std::int64_t>& numbers, NamedTensors& tensors) {
+  if (task.features > 0) {
+    tensors["features"] = TensorData::FromFloats(
+        {batch, length, task.features}, {numbers.begin(), numbers.end()});
+    return;
+  }
   TensorData tokens_BT{DType::kI64, {batch, length}, {}};
-  tokens_BT.bytes.resize(tokens.size() * sizeof(std::int64_t));
-  std::memcpy(tokens_BT.bytes.data(), tokens.data(), tokens_BT.bytes.size());
-  file.tensors["tokens"] = std::move(tokens_BT);
-  file.tensors["logits"] = TensorData::FromFloats(
-      {batch, task.classes},
-      ReferenceLogits(architecture, task, quantized, tokens, batch, length));
-  file.metadata["architecture"] = CanonicalText(architecture);
-  file.metadata["precision"] =
-      std::string(Name(architecture.encoder[0].precision));
-  WriteSafeTensors(folder / (name + ".safetensors"), file);
+  tokens_BT.bytes.resize(numbers.size() * sizeof(std::int64_t));
+  std::memcpy(tokens_BT.bytes.data(), numbers.data(), tokens_BT.bytes.size());
+  tensors["tokens"] = std::move(tokens_BT);
 }
 
+void Write(const std::filesystem::path& folder, const Fixture& fixture) {
+  const auto& [name, architecture, task] = fixture.network;
+  const std::int64_t batch = fixture.batch;
+  const std::int64_t length = fixture.tokens;
+  const auto numbers = RandomInput(batch * length, task, 11);
+  SafeTensors file{RandomWeights(architecture, task, 12), {}};
+  const NamedTensors quantized =
+      QuantizeByRange(architecture, task, file.tensors, numbers, batch, length);
+  std::filesystem::create_directories(folder);
+  for (const auto& [file_name, bytes] :
+       ExportOnnx(architecture, task, quantized, {})) {
+    WriteFileAtomic(folder / file_name, bytes);
+  }
+  AddInput(task, batch, length, numbers, file.tensors);
+  const auto logits =
+      ReferenceLogits(architecture, task, quantized, numbers, batch, length);
+  file.tensors["logits"] = TensorData::FromFloats(
+      {batch, static_cast<std::int64_t>(logits.size()) / batch}, logits);
+  file.metadata["architecture"] = CanonicalText(architecture);
+  file.metadata["precision"] = std::string(Name(fixture.precision));
+  WriteSafeTensors(folder / "fixture.safetensors", file);
+}
+
+Fixture Named(NetworkCase network, Precision precision, std::int64_t batch,
+              std::int64_t tokens) {
+  network.name = TestName(network) + "_" + Name(precision) + "_" +
+                 std::to_string(batch) + "x" + std::to_string(tokens);
+  return {std::move(network), precision, batch, tokens};
+}
+
+// Every kind there is in f32, and every precision in every topology.
 std::vector<Fixture> CheckFixtures() {
-  const TaskShape task = ClassifierShape(300, 9, 48, 32);
   std::vector<Fixture> fixtures;
+  for (const NetworkCase& one : NetworkCases(32, Precision::kF32)) {
+    fixtures.push_back(Named(one, Precision::kF32, 2, 17));
+  }
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
-    for (const AttentionSpec& attention :
-         {AttentionSpec(MultiHead(4)), AttentionSpec(LocalAttention{2, 3})}) {
-      const Architecture architecture{
-          {64}, {2, BlockSpec{attention, {160}, precision}}};
-      for (const auto& [batch, tokens] :
-           {std::pair{1, 1}, std::pair{3, 16}, std::pair{1, 48}}) {
-        fixtures.push_back({std::string(Name(precision)) + "_" +
-                                AttentionName(attention).substr(0, 4) + "_" +
-                                std::to_string(batch) + "x" +
-                                std::to_string(tokens),
-                            architecture, task, batch, tokens});
+    for (const auto& [batch, tokens] :
+         {std::pair{1, 1}, std::pair{3, 16}, std::pair{1, 20}}) {
+      for (const NetworkCase& one : {EncoderCase("full", {64}, precision),
+                                     EncoderCase("local:3", {64}, precision),
+                                     DecoderCase("full:2", {64}, precision),
+                                     TranslationCase({64}, precision)}) {
+        fixtures.push_back(Named(one, precision, batch, tokens));
       }
     }
   }
@@ -83,14 +105,14 @@ std::vector<Fixture> PeerFixtures() {
           const std::vector<BlockSpec> blocks(
               static_cast<std::size_t>(layers),
               BlockSpec{MultiHead(4), {4 * d_model}, precision});
-          fixtures.push_back({"d" + std::to_string(d_model) + "_l" +
-                                  std::to_string(layers) + "_t" +
-                                  std::to_string(tokens) + "_" +
-                                  std::string(Name(precision)),
-                              {{d_model}, blocks},
-                              task,
-                              1,
-                              tokens});
+          fixtures.push_back(
+              {{"d" + std::to_string(d_model) + "_l" + std::to_string(layers) +
+                    "_t" + std::to_string(tokens) + "_" + Name(precision),
+                {{d_model}, blocks},
+                task},
+               precision,
+               1,
+               tokens});
         }
       }
     }
@@ -107,10 +129,9 @@ int main(int argc, char** argv) {
     std::cerr << "usage: write_fixtures DIR check|peers\n";
     return 2;
   }
-  std::filesystem::create_directories(argv[1]);
   for (const hone::Fixture& fixture :
        set == "check" ? hone::CheckFixtures() : hone::PeerFixtures()) {
-    hone::Write(argv[1], fixture);
+    hone::Write(std::filesystem::path(argv[1]) / fixture.network.name, fixture);
   }
   return 0;
 }
