@@ -148,6 +148,13 @@ const std::vector<std::string>& NamesOf<OutputEmbedding>() {
 }
 
 template <>
+const std::vector<std::string>& NamesOf<Topology>() {
+  static const std::vector<std::string> names = {"encoder", "decoder",
+                                                 "encoder-decoder"};
+  return names;
+}
+
+template <>
 const std::vector<std::string>& NamesOf<LinformerSharing>() {
   static const std::vector<std::string> names = {"headwise", "key-value",
                                                  "layerwise"};

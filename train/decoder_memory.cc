@@ -74,8 +74,17 @@ at::Tensor DecoderMemory::Extend(const std::string& name,
   return slots.narrow(2, 0, LongestRow() + tokens);
 }
 
-at::Tensor DecoderMemory::Mask(std::int64_t tokens, const AttentionMask& mask,
-                               const at::Tensor& like) const {
+const at::Tensor& DecoderMemory::Mask(std::int64_t tokens,
+                                      const AttentionMask& mask,
+                                      const at::Tensor& like) {
+  const auto [found, made] = masks_.try_emplace({tokens, mask});
+  if (made) found->second = MakeMask(tokens, mask, like);
+  return found->second;
+}
+
+at::Tensor DecoderMemory::MakeMask(std::int64_t tokens,
+                                   const AttentionMask& mask,
+                                   const at::Tensor& like) const {
   const bool everything = mask.window < 0 && mask.stride == 0;
   if (everything && AllAlike() && tokens == 1) return {};
   const at::Tensor key_1S = at::arange(LongestRow() + tokens).unsqueeze(0);
@@ -109,6 +118,7 @@ void DecoderMemory::SetSums(const std::string& name, const at::Tensor& sums) {
 
 void DecoderMemory::Advance(std::int64_t tokens) {
   for (std::int64_t& length : lengths_) length += tokens;
+  masks_.clear();
 }
 
 void DecoderMemory::AddSource(const at::Tensor& key, const at::Tensor& value,
@@ -128,8 +138,15 @@ const at::Tensor& DecoderMemory::SourceValue(std::size_t block) const {
   return sources_.at(block).value;
 }
 
-at::Tensor DecoderMemory::SourceMask(std::int64_t keys,
-                                     const at::Tensor& like) const {
+const at::Tensor& DecoderMemory::SourceMask(std::int64_t keys,
+                                            const at::Tensor& like) {
+  const auto [found, made] = source_masks_.try_emplace(keys);
+  if (made) found->second = MakeSourceMask(keys, like);
+  return found->second;
+}
+
+at::Tensor DecoderMemory::MakeSourceMask(std::int64_t keys,
+                                         const at::Tensor& like) const {
   const std::int64_t longest = sources_.front().key.size(3);
   const bool full = std::all_of(source_lengths_.begin(), source_lengths_.end(),
                                 [&](auto one) { return one == longest; });
@@ -160,6 +177,8 @@ void DecoderMemory::Select(const std::vector<std::int64_t>& rows) {
   }
   lengths_ = std::move(lengths);
   source_lengths_ = std::move(source_lengths);
+  masks_.clear();
+  source_masks_.clear();
 }
 
 void DecoderMemory::Append(const DecoderMemory& more) {
@@ -197,6 +216,8 @@ void DecoderMemory::Append(const DecoderMemory& more) {
   lengths_.insert(lengths_.end(), more.lengths_.begin(), more.lengths_.end());
   source_lengths_.insert(source_lengths_.end(), more.source_lengths_.begin(),
                          more.source_lengths_.end());
+  masks_.clear();
+  source_masks_.clear();
 }
 
 void DecoderMemory::Truncate(const std::vector<std::int64_t>& lengths) {
@@ -205,6 +226,7 @@ void DecoderMemory::Truncate(const std::vector<std::int64_t>& lengths) {
     HONE_CHECK_LE(lengths[row], lengths_[row]);
   }
   lengths_ = lengths;
+  masks_.clear();
 }
 
 }  // namespace hone

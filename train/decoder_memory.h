@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -31,9 +32,9 @@ class DecoderMemory {
   // after it, [B,K,S,E].
   at::Tensor Extend(const std::string& name, const at::Tensor& x_BKTE);
   // Which slots the next tokens may see: 0 or -infinity, [B,1,T,S]; undefined
-  // where all may see all.
-  at::Tensor Mask(std::int64_t tokens, const AttentionMask& mask,
-                  const at::Tensor& like) const;
+  // where all may see all. Made once for all blocks of a step.
+  const at::Tensor& Mask(std::int64_t tokens, const AttentionMask& mask,
+                         const at::Tensor& like);
   // The sums under a name: zeros [B, dims...] at first.
   at::Tensor Sums(const std::string& name,
                   const std::vector<std::int64_t>& dims,
@@ -51,7 +52,8 @@ class DecoderMemory {
   const at::Tensor& SourceKey(std::size_t block) const;
   const at::Tensor& SourceValue(std::size_t block) const;
   // 0 or -infinity for `keys` keys, [B,1,1,keys]; undefined where all are real.
-  at::Tensor SourceMask(std::int64_t keys, const at::Tensor& like) const;
+  // Made once for all blocks until rows change.
+  const at::Tensor& SourceMask(std::int64_t keys, const at::Tensor& like);
 
   void Select(const std::vector<std::int64_t>& rows);
   void Append(const DecoderMemory& more);
@@ -69,6 +71,9 @@ class DecoderMemory {
   };
   std::int64_t LongestRow() const;
   bool AllAlike() const;
+  at::Tensor MakeMask(std::int64_t tokens, const AttentionMask& mask,
+                      const at::Tensor& like) const;
+  at::Tensor MakeSourceMask(std::int64_t keys, const at::Tensor& like) const;
 
   std::int64_t capacity_;
   std::vector<std::int64_t> lengths_;
@@ -76,6 +81,9 @@ class DecoderMemory {
   std::map<std::string, at::Tensor> sums_;
   std::vector<Source> sources_;
   std::vector<std::int64_t> source_lengths_;
+  // Of the rows and lengths as they are.
+  std::map<std::pair<std::int64_t, AttentionMask>, at::Tensor> masks_;
+  std::map<std::int64_t, at::Tensor> source_masks_;
 };
 
 }  // namespace hone

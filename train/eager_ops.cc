@@ -297,10 +297,12 @@ at::Tensor EagerOps::ScaledDotProductAttention(const at::Tensor& q_BHTE,
   std::optional<at::Tensor> additive;
   bool causal = false;
   if (memory_ != nullptr) {
-    const at::Tensor made = mask.source_layers > 0
-                                ? memory_->SourceMask(k_BKSE.size(2), q_BHTE)
-                            : mask.causal ? memory_->Mask(tokens, mask, q_BHTE)
-                                          : at::Tensor();
+    at::Tensor made;
+    if (mask.source_layers > 0) {
+      made = memory_->SourceMask(k_BKSE.size(2), q_BHTE);
+    } else if (mask.causal) {
+      made = memory_->Mask(tokens, mask, q_BHTE);
+    }
     if (made.defined()) additive = made;
   } else {
     const bool near = mask.window >= 0 && mask.window + 1 < tokens;

@@ -4,18 +4,21 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <utility>
 
 #include "eval/decode/read_again.h"
 #include "eval/engine/openvino_tensors.h"
+#include "eval/engine/slot_table.h"
 #include "eval/export/onnx_export.h"
 
 namespace hone {
 namespace {
 
-// The place of a slot that holds no token: after every token there will be.
-constexpr std::int64_t kNothing = std::numeric_limits<std::int32_t>::max();
+// Long prompts are read in pieces of this many tokens by kinds of attention
+// whose time then grows with the length alone: running sums, and windows.
+constexpr std::int64_t kPiece = 128;
 
 using Tensors = std::map<std::string, ov::Tensor>;
 
@@ -95,6 +98,10 @@ class OpenVinoDecoder : public EngineDecoder {
       source_layers_ = ParseLayers(
           model->get_rt_info<std::string>("framework", kSourceLayersKey));
     }
+    if (model->has_rt_info("framework", kReachKey)) {
+      reach_ =
+          std::stoll(model->get_rt_info<std::string>("framework", kReachKey));
+    }
     const std::string prefix = kPastPrefix;
     for (const auto& input : model->inputs()) {
       const std::string name = input.get_any_name();
@@ -105,6 +112,10 @@ class OpenVinoDecoder : public EngineDecoder {
       places_ = places_ || name == kPlacesInput;
       slot_places_ = slot_places_ || name == kSlotPlacesInput;
     }
+    sums_ = std::any_of(past_.begin(), past_.end(), [](const PastInput& input) {
+      return !input.IsSlots();
+    });
+    in_pieces_ = sums_ || reach_.has_value();
     info_.vocabulary =
         model->output(kLogitsOutput).get_partial_shape()[2].get_length();
     decoder_ = core.compile_model(model, kOpenVinoDevice, Properties(options));
@@ -151,7 +162,11 @@ class OpenVinoDecoder : public EngineDecoder {
   StepModelInfo info_;
   std::int64_t max_source_ = 0;
   std::vector<std::int64_t> source_layers_;
+  // How far back tokens see; none: to the first one.
+  std::optional<std::int64_t> reach_;
   std::vector<PastInput> past_;
+  bool sums_ = false;  // some of it is running sums, not slots
+  bool in_pieces_ = false;
   bool places_ = false;
   bool slot_places_ = false;
   ov::CompiledModel decoder_;
@@ -161,16 +176,14 @@ class OpenVinoDecoder : public EngineDecoder {
   std::int64_t memory_bytes_ = 0;
 };
 
-// What is remembered lies in slots that all rows share; `slots_` says for each
-// row which place a slot holds. Tensors are never written after they are made,
-// so a copy of the maps is a snapshot.
+// What is remembered lies in slots that all rows share. Tensors are never
+// written after they are made, so a copy of the maps is a snapshot.
 class OpenVinoBatch : public DecodeBatch {
  public:
   OpenVinoBatch(OpenVinoDecoder& model, std::size_t rows, Tensors sources,
                 std::size_t source_tokens)
       : model_(model), sources_(std::move(sources)) {
-    now_.lengths.assign(rows, 0);
-    now_.slots.assign(rows, {});
+    now_.table = SlotTable(rows);
     for (const PastInput& input : model_.past_) {
       ov::Shape shape = {rows};
       for (std::size_t i = 1; i < 4; ++i) {
@@ -187,42 +200,43 @@ class OpenVinoBatch : public DecodeBatch {
 
   std::vector<float> Extend(const std::vector<std::int64_t>& tokens,
                             std::int64_t count) override {
-    const std::size_t rows = now_.lengths.size();
+    const std::size_t rows = now_.table.rows();
     HONE_CHECK_EQ(tokens.size(), rows * static_cast<std::size_t>(count));
     CheckRoom(count);
+    ForgetUnseen();
     before_ = now_;
     last_tokens_ = tokens;
-    std::vector<std::int64_t> places;
-    std::vector<std::int64_t> slot_places;
-    for (std::size_t row = 0; row < rows; ++row) {
-      for (std::int64_t i = 0; i < count; ++i) {
-        places.push_back(now_.lengths[row] + i);
-        now_.slots[row].push_back(now_.lengths[row] + i);
+    if (!model_.in_pieces_ || count <= kPiece) return Infer(tokens, count);
+    const std::int64_t columns = model_.info_.vocabulary;
+    std::vector<float> logits(tokens.size() *
+                              static_cast<std::size_t>(columns));
+    for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+      const std::int64_t size = std::min(kPiece, count - begin);
+      std::vector<std::int64_t> piece;
+      for (std::int64_t row = 0; row < std::ssize(now_.table.lengths());
+           ++row) {
+        const auto first = tokens.begin() + row * count + begin;
+        piece.insert(piece.end(), first, first + size);
       }
-      now_.lengths[row] += count;
-      slot_places.insert(slot_places.end(), now_.slots[row].begin(),
-                         now_.slots[row].end());
+      ForgetUnseen();
+      const std::vector<float> read = Infer(piece, size);
+      for (std::int64_t row = 0; row < std::ssize(now_.table.lengths());
+           ++row) {
+        std::copy_n(read.begin() + row * size * columns, size * columns,
+                    logits.begin() + (row * count + begin) * columns);
+      }
     }
-    return WithFileName(model_.file_, "run", [&] {
-      return Infer(tokens, places, slot_places,
-                   static_cast<std::size_t>(count));
-    });
+    return logits;
   }
 
   void Select(const std::vector<std::int64_t>& rows) override {
-    State chosen;
+    now_.table.Select(rows);
     std::vector<std::size_t> source_lengths;
     for (const std::int64_t row : rows) {
-      const auto i = static_cast<std::size_t>(row);
-      chosen.lengths.push_back(now_.lengths.at(i));
-      chosen.slots.push_back(now_.slots[i]);
-      source_lengths.push_back(source_lengths_[i]);
+      source_lengths.push_back(source_lengths_[static_cast<std::size_t>(row)]);
     }
-    for (const auto& [name, tensor] : now_.past) {
-      chosen.past[name] = RowsOf(tensor, rows);
-    }
+    for (auto& [name, tensor] : now_.past) tensor = RowsOf(tensor, rows);
     for (auto& [name, tensor] : sources_) tensor = RowsOf(tensor, rows);
-    now_ = std::move(chosen);
     source_lengths_ = std::move(source_lengths);
     ForgetLastCall();
   }
@@ -230,7 +244,8 @@ class OpenVinoBatch : public DecodeBatch {
   void Append(std::unique_ptr<DecodeBatch> given) override {
     auto* more = dynamic_cast<OpenVinoBatch*>(given.get());
     HONE_CHECK(more != nullptr && &more->model_ == &model_);
-    const std::size_t slots = std::max(Slots(), more->Slots());
+    const std::size_t slots =
+        std::max(now_.table.slots(), more->now_.table.slots());
     for (const PastInput& input : model_.past_) {
       const auto fit = [&](const OpenVinoBatch& batch) {
         const ov::Tensor& tensor = batch.now_.past.at(input.name);
@@ -239,29 +254,21 @@ class OpenVinoBatch : public DecodeBatch {
       now_.past[input.name] = Joined(fit(*this), fit(*more));
     }
     AppendSources(*more);
-    for (State* state : {&now_, &more->now_}) {
-      for (auto& row : state->slots) row.resize(slots, kNothing);
-    }
-    const auto extend = [](auto& mine, const auto& others) {
-      mine.insert(mine.end(), others.begin(), others.end());
-    };
-    extend(now_.lengths, more->now_.lengths);
-    extend(now_.slots, more->now_.slots);
-    extend(source_lengths_, more->source_lengths_);
+    now_.table.Append(more->now_.table);
+    source_lengths_.insert(source_lengths_.end(), more->source_lengths_.begin(),
+                           more->source_lengths_.end());
     ForgetLastCall();
   }
 
   void Truncate(const std::vector<std::int64_t>& lengths) override {
-    HONE_CHECK_EQ(lengths.size(), now_.lengths.size());
-    if (lengths == now_.lengths) return;
+    const std::vector<std::int64_t>& mine = now_.table.lengths();
+    HONE_CHECK_EQ(lengths.size(), mine.size());
+    if (lengths == mine) return;
     for (std::size_t row = 0; row < lengths.size(); ++row) {
-      HONE_CHECK_LE(lengths[row], now_.lengths[row]);
-      HONE_CHECK_LE(before_.lengths.at(row), lengths[row]);
+      HONE_CHECK_LE(lengths[row], mine[row]);
+      HONE_CHECK_LE(before_.table.lengths().at(row), lengths[row]);
     }
-    const bool sums =
-        std::any_of(model_.past_.begin(), model_.past_.end(),
-                    [](const PastInput& input) { return !input.IsSlots(); });
-    if (sums) {
+    if (model_.sums_ || now_.table.dropped() != before_.table.dropped()) {
       ReadKept(lengths);
     } else {
       Hide(lengths);
@@ -270,22 +277,29 @@ class OpenVinoBatch : public DecodeBatch {
 
  private:
   struct State {
-    std::vector<std::int64_t> lengths;
-    std::vector<std::vector<std::int64_t>> slots;  // [rows][slots] places
+    SlotTable table;
     Tensors past;
   };
-
-  std::size_t Slots() const {
-    return now_.slots.empty() ? 0 : now_.slots.front().size();
-  }
 
   void ForgetLastCall() {
     before_ = now_;
     last_tokens_.clear();
   }
 
+  // Drops the first slots when no row will see them again and they are many.
+  void ForgetUnseen() {
+    if (!model_.reach_) return;
+    const std::size_t unseen = now_.table.Unseen(*model_.reach_);
+    if (unseen < static_cast<std::size_t>(kPiece)) return;
+    now_.table.DropFront(unseen);
+    for (const PastInput& input : model_.past_) {
+      ov::Tensor& past = now_.past.at(input.name);
+      if (input.IsSlots()) past = CutFront(past, unseen);
+    }
+  }
+
   void CheckRoom(std::int64_t count) const {
-    for (const std::int64_t length : now_.lengths) {
+    for (const std::int64_t length : now_.table.lengths()) {
       if (length + count <= model_.info_.max_tokens) continue;
       throw Error(ErrorCode::kUsage,
                   model_.file_ + ": " + std::to_string(length + count) +
@@ -303,17 +317,22 @@ class OpenVinoBatch : public DecodeBatch {
   }
 
   std::vector<float> Infer(const std::vector<std::int64_t>& tokens,
-                           const std::vector<std::int64_t>& places,
-                           const std::vector<std::int64_t>& slot_places,
-                           std::size_t count) {
+                           std::int64_t count) {
+    return WithFileName(model_.file_, "run",
+                        [&] { return Run(tokens, count); });
+  }
+
+  std::vector<float> Run(const std::vector<std::int64_t>& tokens,
+                         std::int64_t count) {
     ov::InferRequest& request = model_.request_;
-    const std::size_t rows = now_.lengths.size();
+    const std::size_t rows = now_.table.rows();
+    const SlotTable::Places places = now_.table.Extend(count);
     request.set_tensor(kTokensInput, Numbers(tokens, rows));
     if (model_.places_) {
-      request.set_tensor(kPlacesInput, Numbers(places, rows));
+      request.set_tensor(kPlacesInput, Numbers(places.tokens, rows));
     }
     if (model_.slot_places_) {
-      request.set_tensor(kSlotPlacesInput, Numbers(slot_places, rows));
+      request.set_tensor(kSlotPlacesInput, Numbers(places.slots, rows));
     }
     const std::vector<float> mask = SourceMask();
     if (!sources_.empty()) {
@@ -329,7 +348,7 @@ class OpenVinoBatch : public DecodeBatch {
     for (const PastInput& input : model_.past_) {
       const ov::Tensor& past = now_.past.at(input.name);
       ov::Shape shape = past.get_shape();
-      if (input.IsSlots()) shape[2] += count;
+      if (input.IsSlots()) shape[2] += static_cast<std::size_t>(count);
       present[input.name] = ov::Tensor(ov::element::f32, shape);
       request.set_tensor(kPastPrefix + input.name, past);
       request.set_tensor(kPresentPrefix + input.name, present[input.name]);
@@ -370,31 +389,20 @@ class OpenVinoBatch : public DecodeBatch {
     }
   }
 
-  // Says of slots behind the wanted lengths that they hold nothing, and drops
-  // those that hold nothing in any row.
   void Hide(const std::vector<std::int64_t>& lengths) {
-    std::size_t used = 0;
-    for (std::size_t row = 0; row < lengths.size(); ++row) {
-      for (std::size_t i = 0; i < now_.slots[row].size(); ++i) {
-        std::int64_t& place = now_.slots[row][i];
-        if (place >= lengths[row]) {
-          place = kNothing;
-        } else {
-          used = std::max(used, i + 1);
-        }
-      }
+    now_.table.Truncate(lengths);
+    for (const PastInput& input : model_.past_) {
+      ov::Tensor& past = now_.past.at(input.name);
+      past = Resized(past, now_.table.slots(), 1);
     }
-    for (auto& row : now_.slots) row.resize(used);
-    for (auto& [name, tensor] : now_.past) tensor = Resized(tensor, used, 1);
-    now_.lengths = lengths;
     ForgetLastCall();
   }
 
-  // Sums cannot forget.
+  // Sums cannot forget, and slots that were dropped are gone.
   void ReadKept(const std::vector<std::int64_t>& lengths) {
     now_ = before_;
-    const auto all =
-        ReadAgain(before_.lengths, lengths, last_tokens_, [&](std::size_t row) {
+    const auto all = ReadAgain(
+        before_.table.lengths(), lengths, last_tokens_, [&](std::size_t row) {
           auto one = std::make_unique<OpenVinoBatch>(*this);
           one->Select({static_cast<std::int64_t>(row)});
           return one;

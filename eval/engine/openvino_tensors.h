@@ -62,6 +62,16 @@ inline ov::Tensor Resized(const ov::Tensor& tensor, std::size_t size,
   return resized;
 }
 
+// Without the first `count` slots. Shapes: [B,K,S,E] -> [B,K,S-count,E].
+inline ov::Tensor CutFront(const ov::Tensor& tensor, std::size_t count) {
+  ov::Shape begin(tensor.get_shape().size(), 0);
+  begin[2] = count;
+  const ov::Tensor rest(tensor, begin, tensor.get_shape());
+  ov::Tensor cut = NewTensor(rest.get_shape());
+  rest.copy_to(cut);
+  return cut;
+}
+
 inline ov::Tensor Joined(const ov::Tensor& a, const ov::Tensor& b) {
   ov::Shape shape = a.get_shape();
   shape[0] += b.get_shape()[0];

@@ -1,5 +1,9 @@
 #include "eval/export/onnx_export.h"
 
+#include <algorithm>
+#include <optional>
+#include <variant>
+
 #include "eval/export/onnx_ops.h"
 #include "space/network/transformer.h"
 
@@ -39,9 +43,26 @@ std::string ExportEncoder(const Architecture& architecture,
   return writer.Serialize(entries);
 }
 
+// The widest window, where no kind of attention sees further.
+std::optional<std::int64_t> ReachOf(const Architecture& architecture) {
+  std::int64_t reach = 0;
+  for (const BlockSpec& block : architecture.decoder) {
+    if (const auto* local = std::get_if<LocalAttention>(&block.attention)) {
+      reach = std::max(reach, local->window);
+    } else if (std::holds_alternative<FullAttention>(block.attention) ||
+               std::holds_alternative<StridedAttention>(block.attention)) {
+      return std::nullopt;
+    }
+  }
+  return reach;
+}
+
 std::string ExportDecoder(const Architecture& architecture,
                           const TaskShape& task, const NamedTensors& quantized,
-                          const std::map<std::string, std::string>& entries) {
+                          std::map<std::string, std::string> entries) {
+  if (const auto reach = ReachOf(architecture)) {
+    entries[kReachKey] = std::to_string(*reach);
+  }
   OnnxWriter writer;
   OnnxOps ops(writer, quantized, /*steps=*/true);
   const auto tokens_BT = ops.TokensInput();

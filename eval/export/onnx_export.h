@@ -11,7 +11,7 @@ namespace hone {
 
 // Part of the key under which exported files are kept: to be raised whenever
 // ExportOnnx writes other bytes for the same arguments.
-inline constexpr int kOnnxExporterVersion = 2;
+inline constexpr int kOnnxExporterVersion = 3;
 
 // Names of the files, and of their inputs and outputs.
 inline constexpr char kModelFile[] = "model.onnx";
@@ -29,9 +29,13 @@ inline constexpr char kLogitsOutput[] = "logits";
 std::string SourceName(std::size_t block, const char* role);
 
 // The metadata entries that say how many tokens the file's tables of places
-// have, and how many encoder layers each decoder block sees ("1,1,2").
+// have, how many encoder layers each decoder block sees ("1,1,2"), and of a
+// decoder whose keys and values are all those of local attention how many
+// tokens before its own a token sees at most: what lies further back need not
+// be handed in again.
 inline constexpr char kMaxTokensKey[] = "max_tokens";
 inline constexpr char kSourceLayersKey[] = "source_layers";
+inline constexpr char kReachKey[] = "reach";
 
 // Writes a network as ONNX files (opset 21, IR 10, standard domain only), by
 // file name. Batch and tokens are dynamic.

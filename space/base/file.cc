@@ -2,8 +2,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -123,6 +126,21 @@ void NoteOwner(int descriptor, FileLock::Mode mode) {
 }
 
 }  // namespace
+
+ScratchFolder::ScratchFolder() {
+  const std::filesystem::path pattern =
+      std::filesystem::temp_directory_path() / "hone-XXXXXX";
+  std::string made = pattern.string();
+  if (mkdtemp(made.data()) == nullptr) {
+    ThrowErrno(pattern, "cannot be made as a folder");
+  }
+  path_ = made;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
 
 FileLock FileLock::Acquire(const std::filesystem::path& path, Mode mode) {
   FileLock lock(OpenLock(path));

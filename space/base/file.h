@@ -17,6 +17,23 @@ std::string ReadFile(const std::filesystem::path& path,
 // Error{kResource} naming the path (no space, no permission).
 void WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes);
 
+// A new folder below the system's one for temporary files; gone, with what is
+// in it, on destruction. Throws Error{kResource} when it cannot be made.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder();
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const {
+    return path_ / name;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
 // A kernel-released advisory lock (flock) on a file that is created if missing.
 // Held until destruction; a killed process releases it.
 class FileLock {

@@ -5,7 +5,6 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -13,7 +12,7 @@ namespace {
 const Json kInputs = {{"seed", 1}, {"steps", 10}};
 
 TEST(ArtifactStore, FilesByInputs) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const ArtifactStore store(folder.path());
   EXPECT_FALSE(store.Find("student", kInputs));
   const StageResult put =
@@ -30,7 +29,7 @@ TEST(ArtifactStore, FilesByInputs) {
 }
 
 TEST(ArtifactStore, DamagedStagesAreNotThere) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const ArtifactStore store(folder.path());
   const StageResult put = store.Put("student", kInputs, {{"a.bin", "one"}});
   WriteFileAtomic(put.PathOf("a.bin"), "onf");

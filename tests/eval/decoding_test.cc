@@ -11,7 +11,6 @@
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
 #include "tests/space/kinds.h"
-#include "tests/space/temp_folder.h"
 #include "tests/train/random_data.h"
 #include "train/forward.h"
 #include "train/trainer.h"
@@ -56,7 +55,7 @@ class Models {
 
  private:
   NamedTensors weights_;
-  TempFolder folder_;
+  ScratchFolder folder_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<EngineDecoder> exported_;
   std::unique_ptr<StepModel> eager_;
@@ -184,6 +183,44 @@ std::vector<Prompt> Prompts(const NetworkCase& one, std::int64_t count) {
          Text(one, 100 + i, alone ? 1 + static_cast<std::int64_t>(i % 5) : 1)});
   }
   return prompts;
+}
+
+// Long prompts are read in pieces, and what no window reaches is forgotten.
+TEST(Decoding, LongTextsEqualUncached) {
+  const std::int64_t longest = 600;
+  for (const auto& [first, second] :
+       {std::pair{"local:3", "local:9"}, std::pair{"linear", "performer:12"},
+        std::pair{"linear", "local:5"}, std::pair{"linear", "full"}}) {
+    NetworkCase one = DecoderCase(first, {16}, Precision::kF32);
+    one.architecture.decoder[1] = BlockOf(second, 2, 32, Precision::kF32);
+    one.task = DecoderShape(50, longest);
+    Models models(one);
+    const Tokens a = Text(one, 1, longest);
+    const Tokens b = Text(one, 2, longest);
+    const auto expected_a = Uncached(one, models.weights(), {}, a);
+    const auto expected_b = Uncached(one, models.weights(), {}, b);
+    const auto batch = models.exported().Start({{}, {}});
+    const auto read = [&](std::int64_t from_a, std::int64_t from_b,
+                          std::int64_t count) {
+      Tokens tokens(a.begin() + from_a, a.begin() + from_a + count);
+      tokens.insert(tokens.end(), b.begin() + from_b,
+                    b.begin() + from_b + count);
+      const auto logits = batch->Extend(tokens, count);
+      const std::string what = std::string(first) + " " + second + " after " +
+                               std::to_string(from_a) + " and " +
+                               std::to_string(from_b);
+      ExpectNear(Rows(logits, 0, count, 50),
+                 Rows(expected_a, from_a, from_a + count, 50), what);
+      ExpectNear(Rows(logits, count, 2 * count, 50),
+                 Rows(expected_b, from_b, from_b + count, 50), what);
+    };
+    read(0, 0, 7);
+    read(7, 7, 300);
+    batch->Truncate({200, 40});
+    read(200, 40, 1);
+    read(201, 41, 2);
+    read(203, 43, 390);
+  }
 }
 
 TEST(Decoding, EngineWritesWhatTheEagerInterpreterDoes) {

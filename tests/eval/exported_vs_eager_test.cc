@@ -9,7 +9,6 @@
 #include "space/network/transformer.h"
 #include "tests/eval/reference_network.h"
 #include "tests/space/kinds.h"
-#include "tests/space/temp_folder.h"
 #include "tests/train/random_data.h"
 #include "train/compress/quantize.h"
 #include "train/forward.h"
@@ -31,7 +30,7 @@ struct Logits {
 
 Logits LogitsOf(const NetworkCase& one, const NamedTensors& weights) {
   InitializeTorch();
-  const TempFolder folder;
+  const ScratchFolder folder;
   const NamedTensors quantized =
       QuantizeNetwork(one.architecture, one.task, weights,
                       RandomExamples(one.task, 64, 100), {});

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 
 namespace hone {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 // Trainers yield without pause while a measurement asks for the machine; were
 // the gate missing, the shared holders would starve it for ever.
 TEST(MachineLock, MeasuringGetsItsTurnAndIsAlone) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   std::atomic<bool> stop = false;
   std::atomic<int> steps = 0;
   std::atomic<bool> measuring = false;

@@ -11,7 +11,6 @@
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
 #include "tests/space/shapes.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -31,7 +30,7 @@ BlockSpec Block(AttentionSpec attention, std::int64_t width,
 
 // An exported file with the weights that it was made from.
 struct Exported {
-  Exported(const TempFolder& folder, Architecture of)
+  Exported(const ScratchFolder& folder, Architecture of)
       : architecture(std::move(of)),
         weights(QuantizeByRange(
             architecture, kTask, RandomWeights(architecture, kTask, 4),
@@ -83,7 +82,7 @@ class ExportedNetwork : public ::testing::TestWithParam<Architecture> {};
 
 // One file serves every shape, compiled for that shape alone or for all.
 TEST_P(ExportedNetwork, AgreesWithTheReference) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(folder, GetParam());
   const auto engine = MakeOpenVinoEngine();
   const auto dynamic = engine->Load(exported.file, {.activation_group = 0});
@@ -126,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // Quality is read from one dynamic model over all lengths, shortest first.
 TEST(OpenVinoEngine, EveryLengthInTurnAgreesWithTheReference) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(
       folder, Make(32, {Block(MultiHead(2), 48, Precision::kF32),
                         Block(LocalAttention{4, 5}, 64, Precision::kF32)}));
@@ -143,7 +142,7 @@ TEST(OpenVinoEngine, EveryLengthInTurnAgreesWithTheReference) {
 }
 
 TEST(OpenVinoEngine, FloatModelsRunInFloat) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(
       folder, Make(128, {Block(MultiHead(4), 256, Precision::kF32)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {1, 1, 16});
@@ -159,7 +158,7 @@ TEST(OpenVinoEngine, Int8LayersRunInInt8) {
   if (!cpu.contains("isa") || cpu.at("isa").empty()) {
     GTEST_SKIP() << "OpenVINO's int8 kernels need AVX2 or more";
   }
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(
       folder, Make(128, {Block(MultiHead(4), 256, Precision::kW8A8),
                          Block(LocalAttention{2, 4}, 512, Precision::kW8A8)}));
@@ -173,7 +172,7 @@ TEST(OpenVinoEngine, Int8LayersRunInInt8) {
 }
 
 TEST(OpenVinoEngine, FourBitLayersKeepTheirWeightsInFourBits) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(
       folder, Make(128, {Block(MultiHead(4), 256, Precision::kW4)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {1, 1, 16});
@@ -182,7 +181,7 @@ TEST(OpenVinoEngine, FourBitLayersKeepTheirWeightsInFourBits) {
 
 // What the default of activation_group costs in parity.
 TEST(OpenVinoEngine, DynamicQuantizationStaysWithinTheTolerance) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(
       folder, Make(128, std::vector<BlockSpec>(
                             4, Block(MultiHead(4), 512, Precision::kW4))));
@@ -200,7 +199,7 @@ TEST(OpenVinoEngine, DynamicQuantizationStaysWithinTheTolerance) {
 }
 
 TEST(OpenVinoEngine, MemoryFollowsTheWeights) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const auto engine = MakeOpenVinoEngine();
   const auto bytes = [&](Precision precision) {
     const Exported exported(folder,
@@ -221,7 +220,7 @@ TEST(OpenVinoEngine, MemoryFollowsTheWeights) {
 }
 
 TEST(OpenVinoEngine, TwoModelsCanBeAlive) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(folder,
                           Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto tokens = RandomTokens(8, kTask.vocabulary, 3);
@@ -236,7 +235,7 @@ TEST(OpenVinoEngine, TwoModelsCanBeAlive) {
 
 // Trials are exported and scored side by side.
 TEST(OpenVinoEngine, ThreadsMayLoadAndRunSideBySide) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(
       folder, Make(64, {Block(MultiHead(2), 64, Precision::kW8A8)}));
   const auto tokens = RandomTokens(4 * 9, kTask.vocabulary, 3);
@@ -256,7 +255,7 @@ TEST(OpenVinoEngine, ThreadsMayLoadAndRunSideBySide) {
 }
 
 TEST(OpenVinoEngine, RefusesABrokenFileWithItsName) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(folder,
                           Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto file = folder / "half.onnx";
@@ -275,7 +274,7 @@ TEST(OpenVinoEngine, RefusesABrokenFileWithItsName) {
 }
 
 TEST(OpenVinoEngine, RefusesMoreTokensThanPositions) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Exported exported(folder,
                           Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto model = MakeOpenVinoEngine()->Load(exported.file, {});

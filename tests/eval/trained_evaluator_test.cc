@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "space/base/error.h"
+#include "space/base/file.h"
 #include "tests/space/shapes.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -35,7 +35,7 @@ PreparedData MakeData() {
   return data;
 }
 
-TrainedEvaluatorOptions MakeOptions(const TempFolder& folder, int workers) {
+TrainedEvaluatorOptions MakeOptions(const ScratchFolder& folder, int workers) {
   TrainedEvaluatorOptions options;
   options.study_seed = 3;
   options.task = ClassifierShape(20, 2, 8, 16);
@@ -74,7 +74,7 @@ std::vector<Candidate> Batch() {
 class TrainedEvaluatorTest : public ::testing::Test {
  protected:
   void SetUp() override { InitializeTorch(); }
-  TempFolder folder_;
+  ScratchFolder folder_;
   PreparedData data_ = MakeData();
 };
 

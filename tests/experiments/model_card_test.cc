@@ -7,7 +7,6 @@
 #include "space/base/file.h"
 #include "space/base/hash.h"
 #include "tests/space/shapes.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -46,7 +45,7 @@ ErrorCode CodeOfReading(const std::filesystem::path& folder) {
 }
 
 TEST(ModelCardTest, ReadsBackWhatWasWritten) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   WriteExample(folder.path(), ToJson(Example()));
   const ModelCard card = ReadModelFolder(folder.path());
   EXPECT_EQ(ToJson(card), ToJson(Example()));
@@ -56,7 +55,7 @@ TEST(ModelCardTest, ReadsBackWhatWasWritten) {
 }
 
 TEST(ModelCardTest, NoticesChangedAndMissingFiles) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   EXPECT_EQ(CodeOfReading(folder.path()), ErrorCode::kNotFound);
   WriteExample(folder.path(), ToJson(Example()));
   WriteFileAtomic(folder / kModelFile, "Model");
@@ -68,7 +67,7 @@ TEST(ModelCardTest, NoticesChangedAndMissingFiles) {
 
 // Takes away every key of the card in turn.
 TEST(ModelCardTest, RefusesACardWithoutAnyOfItsKeys) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const Json whole = ToJson(Example());
   for (const auto& [key, value] : whole.items()) {
     Json card = whole;
@@ -79,7 +78,7 @@ TEST(ModelCardTest, RefusesACardWithoutAnyOfItsKeys) {
 }
 
 TEST(ModelCardTest, RefusesAnotherVersionAndInconsistentClasses) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Json card = ToJson(Example());
   card["card_version"] = 1;
   WriteExample(folder.path(), card);

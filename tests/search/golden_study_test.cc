@@ -4,7 +4,6 @@
 
 #include "search/sqlite_trial_store.h"
 #include "space/base/file.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -15,7 +14,7 @@ namespace {
 TEST(GoldenStudy, Version2IsRead) {
   const char* source = std::getenv("HONE_SOURCE_DIR");
   ASSERT_NE(source, nullptr);
-  const TempFolder folder;
+  const ScratchFolder folder;
   WriteFileAtomic(folder / "study.db",
                   ReadFile(std::filesystem::path(source) /
                            "tests/search/golden/study_v2.db"));

@@ -5,7 +5,6 @@
 #include "search/pareto.h"
 #include "space/base/file.h"
 #include "tests/search/fixtures.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -33,7 +32,7 @@ Trial GridTrial(std::int64_t number, Rng& rng) {
 
 TEST(ParetoFrontView, EqualsBruteForce) {
   for (int i = 0; i < 30; ++i) {
-    const TempFolder folder;
+    const ScratchFolder folder;
     Rng rng(1, i, "view");
     StudyInfo info = TestInfo(1);
     if (rng.Bernoulli(0.5)) {
@@ -64,7 +63,7 @@ TEST(ParetoFrontView, EqualsBruteForce) {
 }
 
 TEST(SqliteTrialStore, ReadsWhileAnotherWrites) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   SqliteTrialStore writer(folder / "s.db", Mode::kWrite);
   RunTestStudy(writer, "random", 8);
   const SqliteTrialStore reader(folder / "s.db", Mode::kRead);
@@ -89,7 +88,7 @@ void ExpectRefused(const std::filesystem::path& path, ErrorCode code,
 }
 
 TEST(SqliteTrialStore, RefusesWhatIsNoStudy) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   ExpectRefused(folder / "none.db", ErrorCode::kNotFound, "no such study");
   WriteFileAtomic(folder / "text.db", std::string(5000, 'x'));
   ExpectRefused(folder / "text.db", ErrorCode::kIntegrity, "not a database");
@@ -105,7 +104,7 @@ TEST(SqliteTrialStore, RefusesWhatIsNoStudy) {
 }
 
 TEST(SqliteTrialStore, EveryTruncationIsNoticed) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   {
     SqliteTrialStore store(folder / "s.db", Mode::kWrite);
     RunTestStudy(store, "nsga2", 16);
@@ -120,7 +119,7 @@ TEST(SqliteTrialStore, EveryTruncationIsNoticed) {
 
 // A flipped bit may be harmless (unused space), but never changes what is read.
 TEST(SqliteTrialStore, NoBitFlipIsSilentlyWrong) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   std::vector<Trial> trials;
   std::vector<std::int64_t> front;
   {

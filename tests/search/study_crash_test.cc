@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "search/sqlite_trial_store.h"
+#include "space/base/file.h"
 #include "tests/search/fixtures.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -38,7 +38,7 @@ bool RunAndKill(const std::filesystem::path& path, Rng& rng) {
 }
 
 TEST(Study, SurvivesKillsAtRandomPoints) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const auto undisturbed = MakeMemoryTrialStore();
   RunTestStudy(*undisturbed, "nsga2", kTrials);
   int kills = 0;

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "search/sqlite_trial_store.h"
+#include "space/base/file.h"
 #include "tests/search/fixtures.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -78,7 +78,7 @@ std::string RandomCondition(Rng& rng, int depth) {
 }
 
 TEST(TrialFilter, SqlEqualsTheDirectAnswer) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   SqliteTrialStore store(folder / "s.db", SqliteTrialStore::Mode::kWrite);
   RunTestStudy(store, "nsga2", 60);
   const std::vector<Trial> trials = store.LoadTrials();

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "search/sqlite_trial_store.h"
+#include "space/base/file.h"
 #include "tests/search/fixtures.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -16,7 +16,7 @@ class TrialStoreContract : public ::testing::TestWithParam<std::string> {
     return std::make_unique<SqliteTrialStore>(folder_ / "s.db",
                                               SqliteTrialStore::Mode::kWrite);
   }
-  TempFolder folder_;
+  ScratchFolder folder_;
 };
 
 Trial FullTrial(std::int64_t number) {

@@ -4,13 +4,12 @@
 #include <sys/wait.h>
 
 #include "space/base/error.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
 
 TEST(WriteFileAtomic, ReplacesAndLeavesNothingBeside) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const auto path = folder / "a/b.txt";
   WriteFileAtomic(path, "one");
   WriteFileAtomic(path, std::string("two\0three", 9));
@@ -24,7 +23,7 @@ TEST(WriteFileAtomic, ReplacesAndLeavesNothingBeside) {
 }
 
 TEST(WriteFileAtomic, NamesThePathOnFailure) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   WriteFileAtomic(folder / "file", "x");
   try {
     WriteFileAtomic(folder / "file/below", "x");
@@ -36,7 +35,7 @@ TEST(WriteFileAtomic, NamesThePathOnFailure) {
 }
 
 TEST(ReadFile, RefusesMissingAndLarge) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   EXPECT_THROW(ReadFile(folder / "none"), Error);
   WriteFileAtomic(folder / "big", "123456");
   EXPECT_THROW(ReadFile(folder / "big", 5), Error);
@@ -59,7 +58,7 @@ int TryInChild(const std::filesystem::path& path, FileLock::Mode mode) {
 }
 
 TEST(FileLock, ExcludesOtherProcesses) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const auto path = folder / "lock";
   {
     const FileLock held = FileLock::Acquire(path, FileLock::Mode::kExclusive);

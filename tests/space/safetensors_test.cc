@@ -6,7 +6,6 @@
 #include "space/base/file.h"
 #include "space/base/rng.h"
 #include "space/base/tensor_data.h"
-#include "tests/space/temp_folder.h"
 
 namespace hone {
 namespace {
@@ -29,7 +28,7 @@ std::string File(const std::string& header, std::size_t buffer) {
 }
 
 TEST(SafeTensors, RoundTrip) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const auto path = folder / "t.safetensors";
   WriteSafeTensors(path, Example());
   const SafeTensors read = ReadSafeTensors(path);
@@ -39,7 +38,7 @@ TEST(SafeTensors, RoundTrip) {
 }
 
 TEST(SafeTensors, RefusesEveryTruncation) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const std::string whole = SerializeSafeTensors(Example());
   for (std::size_t size = 0; size < whole.size(); ++size) {
     WriteFileAtomic(folder / "t", whole.substr(0, size));
@@ -48,7 +47,7 @@ TEST(SafeTensors, RefusesEveryTruncation) {
 }
 
 TEST(SafeTensors, BitFlipsInTheHeaderAreRefusedOrHarmless) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const std::string whole = SerializeSafeTensors(Example());
   std::uint64_t header = 0;
   std::memcpy(&header, whole.data(), 8);
@@ -65,7 +64,7 @@ TEST(SafeTensors, BitFlipsInTheHeaderAreRefusedOrHarmless) {
 }
 
 TEST(SafeTensors, RefusesEachDefectByName) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const std::vector<std::pair<std::string, std::string>> defects = {
       {File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4),
        "do not match its shape"},

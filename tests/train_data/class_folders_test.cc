@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/expect_error.h"
 
 namespace hone {
@@ -29,7 +29,7 @@ class Classes {
   }
 
  private:
-  TempFolder folder_;
+  ScratchFolder folder_;
 };
 
 TEST(ListClassFolders, SortsByLabelAndName) {

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "space/base/file.h"
-#include "tests/space/temp_folder.h"
 #include "tests/train_data/expect_error.h"
 #include "train/data/task.h"
 #include "train/data/wordnet.h"
@@ -40,7 +39,7 @@ class OwnFiles {
   TaskOptions options;
 
  private:
-  TempFolder folder_;
+  ScratchFolder folder_;
 };
 
 using Pairs = std::vector<std::pair<std::string, std::int64_t>>;

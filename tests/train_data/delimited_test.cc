@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "space/base/file.h"
 #include "space/base/rng.h"
-#include "tests/space/temp_folder.h"
 #include "tests/train_data/expect_error.h"
 
 namespace hone {
@@ -93,7 +93,7 @@ const GoodCase kGood[] = {
 class ReadGoodRows : public ::testing::TestWithParam<GoodCase> {};
 
 TEST_P(ReadGoodRows, YieldsTheRows) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / GetParam().file, GetParam().bytes);
   EXPECT_EQ(Read(folder / GetParam().file), GetParam().rows);
 }
@@ -189,7 +189,7 @@ const BadCase kBad[] = {
 class RefuseBadRows : public ::testing::TestWithParam<BadCase> {};
 
 TEST_P(RefuseBadRows, NamesFileAndLine) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / GetParam().file, GetParam().bytes);
   ExpectError(ErrorCode::kUsage, GetParam().message,
               [&] { Read(folder / GetParam().file); });
@@ -199,13 +199,13 @@ INSTANTIATE_TEST_SUITE_P(All, RefuseBadRows, ::testing::ValuesIn(kBad),
                          NameOf<BadCase>);
 
 TEST(ReadLabelledRows, NamesAMissingFile) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   ExpectError(ErrorCode::kNotFound, "none.tsv",
               [&] { Read(folder / "none.tsv"); });
 }
 
 TEST(ReadLabelledRows, RefusesOneColumnForBoth) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a.tsv", "text\tlabel\nx\ty\n");
   ExpectError(ErrorCode::kUsage, "'text' is the text column too",
               [&] { ReadLabelledRows(folder / "a.tsv", "text", "text"); });
@@ -220,7 +220,7 @@ std::string CsvField(const std::string& text) {
 // Characters that a reader trips over, at random, through a writer that quotes
 // every field.
 TEST(ReadLabelledRows, ReadsBackAnyQuotedText) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Rng rng(7);
   const std::string characters = "ab ,\"\r\n\t\\;";
   std::string bytes = "label,text\r\n";
@@ -243,7 +243,7 @@ TEST(ReadLabelledRows, ReadsBackAnyQuotedText) {
 
 // Any bytes end in rows or in an Error, in each format.
 TEST(ReadLabelledRows, SurvivesDamagedFiles) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Rng rng(11);
   for (const char* name : {"a.tsv", "a.csv", "a.jsonl"}) {
     std::string good;

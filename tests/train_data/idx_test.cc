@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/deflate.h"
 #include "tests/train_data/expect_error.h"
 
@@ -16,7 +16,7 @@ namespace {
 using namespace std::string_literals;
 
 IdxArray Read(const std::string& bytes) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   std::ofstream(folder / "a", std::ios::binary) << bytes;
   return ReadIdx(folder / "a");
 }

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/deflate.h"
 #include "tests/train_data/encode_image.h"
 #include "tests/train_data/expect_error.h"
@@ -16,7 +16,7 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 Image Read(const std::string& bytes) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   std::ofstream(folder / "a", std::ios::binary) << bytes;
   return ReadImage(folder / "a");
 }
@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(All, RefuseBadImage, ::testing::ValuesIn(kBadFiles),
 // Nothing but an Error or an image may come of a file cut or changed anywhere;
 // of the long ones, every seventh byte.
 TEST(ReadImage, SurvivesDamagedFiles) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const auto survives = [&](const std::string& bytes) {
     std::ofstream(folder / "a", std::ios::binary) << bytes;
     try {

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/encode_image.h"
 #include "tests/train_data/expect_error.h"
 
@@ -25,7 +25,7 @@ std::string Png(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
 }
 
 TEST(ReadImageFolder, ReadsGreyAndColors) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "red/1.png", Png(255, 0, 0));
   Write(folder / "dark/2.png", Png(7, 7, 7));
   Write(folder / "dark/1.jpeg", JpegFile(1, 2, 1, Bytes(2, 90)));
@@ -43,7 +43,7 @@ TEST(ReadImageFolder, ReadsGreyAndColors) {
 }
 
 TEST(ReadImageFolder, RefusesAnotherSize) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a/1.png", Png(1, 2, 3));
   Write(folder / "b/1.png", Png(1, 2, 3));
   ExpectError(ErrorCode::kUsage,
@@ -52,7 +52,7 @@ TEST(ReadImageFolder, RefusesAnotherSize) {
 }
 
 TEST(ReadImageFolder, NamesADamagedFile) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a/1.png", Png(1, 2, 3));
   Write(folder / "b/1.png", "GIF89a");
   ExpectError(ErrorCode::kUsage, "b/1.png: neither PNG nor JPEG",

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/expect_error.h"
 #include "train/data/utf8.h"
 
@@ -29,7 +29,7 @@ std::vector<Pair> Plain(const std::vector<TextPair>& pairs) {
 
 std::vector<Pair> ReadLines(const std::string& source,
                             const std::string& target) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a.es", source);
   Write(folder / "a.en", target);
   return Plain(ReadLinePairs(folder / "a.es", folder / "a.en"));
@@ -74,14 +74,14 @@ INSTANTIATE_TEST_SUITE_P(All, RefuseBadLines, ::testing::ValuesIn(kBadLines),
                          NameOf<BadLines>);
 
 TEST(ReadLinePairs, NamesAMissingFile) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a.es", "a\n");
   ExpectError(ErrorCode::kNotFound, "a.en: no such file",
               [&] { ReadLinePairs(folder / "a.es", folder / "a.en"); });
 }
 
 TEST(ReadPairRows, ReadsTwoColumns) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a.tsv", "id\ten\tes\n1\tone\tuno\n2\ttwo\tdos\n");
   EXPECT_EQ(Plain(ReadPairRows(folder / "a.tsv", "es", "en")),
             (std::vector<Pair>{{2, "uno", "one"}, {3, "dos", "two"}}));
@@ -111,7 +111,7 @@ const BadRows kBadRows[] = {
 class RefuseBadPairs : public ::testing::TestWithParam<BadRows> {};
 
 TEST_P(RefuseBadPairs, NamesFileAndLine) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a.tsv", GetParam().bytes);
   ExpectError(ErrorCode::kUsage, GetParam().message,
               [&] { ReadPairRows(folder / "a.tsv", "es", "en"); });
@@ -126,7 +126,7 @@ TEST(ReadPairRows, RefusesOneColumnForBoth) {
 }
 
 TEST(ReadTextFiles, JoinsTheFiles) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "a", "\xEF\xBB\xBFone\r\n");
   Write(folder / "b", "\u00E9\u4E16");
   Write(folder / "c", "\xF0\x9F\x98\x80\n");
@@ -146,7 +146,7 @@ const BadRows kBadTexts[] = {
 class RefuseBadTexts : public ::testing::TestWithParam<BadRows> {};
 
 TEST_P(RefuseBadTexts, NamesFileAndByte) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Write(folder / "good", "good");
   Write(folder / "bad", GetParam().bytes);
   ExpectError(ErrorCode::kUsage, GetParam().message, [&] {

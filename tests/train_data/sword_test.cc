@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/deflate.h"
 #include "tests/train_data/expect_error.h"
 #include "train/data/utf8.h"
@@ -60,7 +60,7 @@ struct Testament {
   }
 };
 
-std::vector<std::string> Read(const TempFolder& folder,
+std::vector<std::string> Read(const ScratchFolder& folder,
                               const Testament& old_one) {
   old_one.WriteTo(folder.path(), "ot");
   Testament({{"new"}}).WriteTo(folder.path(), "nt");
@@ -68,12 +68,12 @@ std::vector<std::string> Read(const TempFolder& folder,
 }
 
 std::string Cleaned(const std::string& marked) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   return Read(folder, Testament({{marked}})).front();
 }
 
 TEST(ReadSwordModule, ReadsOldThenNewInOrder) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const std::vector<std::string> expected = {"one", "", "two", "three", "new"};
   EXPECT_EQ(Read(folder, Testament({{"one", "", "two"}, {"three"}})), expected);
 }
@@ -92,7 +92,7 @@ TEST(ReadSwordModule, Cleans) {
 }
 
 TEST(ReadSwordModule, NamesAMissingFile) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const std::filesystem::path module = folder / "spaRV1909eb";
   Testament({{"a"}}).WriteTo(module, "ot");
   ExpectError(
@@ -164,7 +164,7 @@ const BadFile kBadFiles[] = {
 class RefuseBadSword : public ::testing::TestWithParam<BadFile> {};
 
 TEST_P(RefuseBadSword, NamesFileAndByte) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Testament testament({{"first"}, {"second"}});
   GetParam().damage(testament);
   ExpectError(ErrorCode::kUsage, GetParam().message,
@@ -177,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(All, RefuseBadSword, ::testing::ValuesIn(kBadFiles),
                          });
 
 TEST(ReadSwordPairs, KeepsWhatBothHave) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   Testament({{"a", "", "c", ""}}).WriteTo(folder / "x", "ot");
   Testament({{"e"}}).WriteTo(folder / "x", "nt");
   Testament({{"A", "B", "<note>none</note>", ""}}).WriteTo(folder / "y", "ot");
@@ -191,7 +191,7 @@ TEST(ReadSwordPairs, KeepsWhatBothHave) {
 }
 
 TEST(ReadSwordPairs, RefusesAnotherVersification) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   for (const char* name : {"x", "y"}) {
     Testament({{"a"}}).WriteTo(folder / name, "ot");
     Testament({{"b"}}).WriteTo(folder / name, "nt");

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/space/temp_folder.h"
+#include "space/base/file.h"
 #include "tests/train_data/expect_error.h"
 
 namespace hone {
@@ -54,7 +54,7 @@ std::string Wave(const std::string& format, const std::string& data) {
 }
 
 Sound Read(const std::string& bytes) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   std::ofstream(folder / "a.wav", std::ios::binary) << bytes;
   return ReadWav(folder / "a.wav");
 }
@@ -184,7 +184,7 @@ INSTANTIATE_TEST_SUITE_P(All, RefuseBadWav, ::testing::ValuesIn(kBadFiles),
                          });
 
 TEST(ReadWav, SurvivesDamagedFiles) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   const std::string good = Wave(Format(0xFFFE, 2, 32) + Extension(3, 32),
                                 Float(0.5f) + Float(0.25f));
   for (std::size_t i = 0; i < good.size(); ++i) {
@@ -202,7 +202,7 @@ TEST(ReadWav, SurvivesDamagedFiles) {
 }
 
 TEST(ReadSoundFolder, ReadsTheClasses) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   for (const char* name : {"b", "a"}) {
     std::filesystem::create_directories(folder / name);
   }
@@ -223,7 +223,7 @@ TEST(ReadSoundFolder, ReadsTheClasses) {
 }
 
 TEST(SpokenPrompts, ListsFoldersAndLinks) {
-  const TempFolder folder;
+  const ScratchFolder folder;
   for (const char* name : {"en_US_f_Allison", "es_MX_f_Allison", "fr_CA_f_June",
                            "it_IT_m_Carlo", "ru_RU_f_IvrvoiceRU"}) {
     std::filesystem::create_directories(folder / name / "digits");

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "space/base/file.h"
-#include "tests/space/temp_folder.h"
 #include "tests/train_data/expect_error.h"
 
 namespace hone {
@@ -42,10 +41,10 @@ class WordNetFiles {
     WriteFileAtomic(folder_ / name, text);
   }
   std::vector<Gloss> Read() const { return ReadWordNet(folder_.path()); }
-  const TempFolder& folder() const { return folder_; }
+  const ScratchFolder& folder() const { return folder_; }
 
  private:
-  TempFolder folder_;
+  ScratchFolder folder_;
 };
 
 std::string TextOf(const std::string& gloss) {
