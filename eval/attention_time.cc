@@ -145,7 +145,7 @@ std::vector<AttentionTime> TimeAttention(
     CheckArchitecture(architecture, word);
     times.push_back({word, {}, {}});
     trained.push_back(std::make_unique<TrainedBlock>(
-        architecture, task, timing.training_batch, measurement.tokens));
+        architecture, task, timing.training_batch, timing.training_tokens));
     exported.push_back(std::make_unique<ExportedBlock>(engine, architecture,
                                                        task, measurement));
   }

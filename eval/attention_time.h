@@ -19,14 +19,15 @@ struct AttentionTiming {
   std::int64_t feed_forward = 8;
   // Positions that the block is built for; at least those that are timed.
   std::int64_t max_tokens = 128;
-  // Sequences of measurement.tokens in one training step.
+  // What one training step reads.
   std::int64_t training_batch = 1;
+  std::int64_t training_tokens = 128;
 };
 
 struct AttentionTime {
   std::string attention;  // as given: "local:16"
   // A forward and a backward pass of the eager interpreter over
-  // training_batch x measurement.tokens.
+  // training_batch x training_tokens.
   Latency training;
   // The exported f32 file: one inference of an encoder, or a decoder that reads
   // the tokens and writes measurement.new_tokens.

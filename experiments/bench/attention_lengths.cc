@@ -150,6 +150,7 @@ Json Measure(Engine& engine, Topology topology,
     timing.d_model = kDModel;
     timing.heads = kHeads;
     timing.max_tokens = tokens;
+    timing.training_tokens = tokens;
     timing.training_batch = std::max<std::int64_t>(1, kStepTokens / tokens);
     const auto times = TimeAttention(engine, words, timing, measurement);
     HONE_CHECK_EQ(times.size(), kinds.size());

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "experiments/attention_plan.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
@@ -86,6 +87,29 @@ std::string BytesText(double bytes) {
                      : NumberText(bytes / 1e6) + " MB";
 }
 
+// What the attention kinds cost at the spec's lengths.
+void PrintAttention(const AttentionPlan& plan, std::ostream& out) {
+  out << "\nOne block, d " << plan.timing.d_model << ", " << plan.timing.heads
+      << " heads: exported, " << plan.tokens << " tokens; in training, "
+      << plan.timing.training_batch << " x " << plan.timing.training_tokens
+      << ".\n"
+      << ToText(ToTable(plan));
+}
+
+std::string TeacherText(const SearchSpec& spec, const Workbench& workbench,
+                        const Estimate& estimate) {
+  if (!spec.distillation.UsesTeacher()) {
+    return "none: students learn from the labels alone";
+  }
+  return ShortText(
+             TeacherArchitecture(spec.teacher, workbench.task().topology)) +
+         ", " +
+         (spec.teacher.checkpoint.empty()
+              ? std::to_string(spec.teacher_training.steps) + " steps, " +
+                    DurationText(estimate.teacher_seconds)
+              : "from " + spec.teacher.checkpoint);
+}
+
 Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
                 const Estimate& estimate, int workers) {
   Table table{{{"plan"}, {""}}, {}};
@@ -101,18 +125,8 @@ Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
       {"mean parameters", NumberText(std::floor(estimate.mean_parameters))});
   table.AddRow({"objectives", Joined(spec.study.objectives)});
   table.AddRow({"study constraints", Joined(spec.study.constraints)});
-  if (trains && !spec.distillation.UsesTeacher()) {
-    table.AddRow({"teacher", "none: students learn from the labels alone"});
-  } else if (trains) {
-    const bool given = !spec.teacher.checkpoint.empty();
-    table.AddRow(
-        {"teacher",
-         ShortText(
-             TeacherArchitecture(spec.teacher, workbench.task().topology)) +
-             ", " +
-             (given ? "from " + spec.teacher.checkpoint
-                    : std::to_string(spec.teacher_training.steps) + " steps, " +
-                          DurationText(estimate.teacher_seconds))});
+  if (trains) {
+    table.AddRow({"teacher", TeacherText(spec, workbench, estimate)});
     table.AddRow({"each student",
                   std::to_string(spec.training.steps) + " steps of " +
                       std::to_string(spec.training.batch_size) + " sequences"});
@@ -138,18 +152,23 @@ int RunPlan(const Arguments& arguments, const CommandContext& context) {
   const Workbench workbench(spec, ArtifactsPath(DefaultStudyPath(spec)),
                             workers, {}, &context.cancelled);
   const Estimate estimate = EstimateRun(spec, workbench, workers);
+  const std::vector<AttentionPlan> attention = PlanAttention(spec, workbench);
   if (arguments.Has("json")) {
+    Json kinds = Json::array();
+    for (const AttentionPlan& plan : attention) kinds.push_back(ToJson(plan));
     PrintJson({{"spec", SpecToJson(spec)},
                {"spec_hash", SpecHash(spec)},
                {"space_size", workbench.space().Size()},
                {"mean_parameters", estimate.mean_parameters},
                {"teacher_seconds", estimate.teacher_seconds},
                {"trials_seconds", estimate.trials_seconds},
-               {"disk_bytes", estimate.disk_bytes}},
+               {"disk_bytes", estimate.disk_bytes},
+               {"attention", kinds}},
               context);
     return kExitDone;
   }
   context.out << ToText(PlanTable(spec, workbench, estimate, workers));
+  for (const AttentionPlan& plan : attention) PrintAttention(plan, context.out);
   if (arguments.Has("spec")) {
     context.out << "\n" << SpecToJson(spec).dump(2) << "\n";
   }
@@ -159,17 +178,19 @@ int RunPlan(const Arguments& arguments, const CommandContext& context) {
 }  // namespace
 
 Command PlanCommand() {
-  return {{"plan",
-           "what a search would do and cost; writes nothing",
-           "SPEC",
-           1,
-           1,
-           {{"set", "TABLE.KEY=VALUE", "override a field of the spec"},
-            {"workers", "N", "trials side by side"},
-            {"spec", "", "print every field of the resolved spec as well"},
-            {"json", "", "print JSON, with the resolved spec"}},
-           "hone plan experiments/specs/gloss.toml"},
-          RunPlan};
+  return {
+      {"plan",
+       "what a search would do and cost, and which attention kinds are slower "
+       "than full here; writes nothing",
+       "SPEC",
+       1,
+       1,
+       {{"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+        {"workers", "N", "trials side by side"},
+        {"spec", "", "print every field of the resolved spec as well"},
+        {"json", "", "print JSON, with the resolved spec"}},
+       "hone plan experiments/specs/gloss.toml"},
+      RunPlan};
 }
 
 }  // namespace hone
