@@ -140,4 +140,8 @@ std::vector<std::string> Workbench::Classes() const {
   return data_ ? data_->classes : std::vector<std::string>();
 }
 
+PixelScale Workbench::Pixels() const {
+  return data_ ? data_->pixels : PixelScale{};
+}
+
 }  // namespace hone

@@ -38,6 +38,7 @@ class Workbench {
   // The serialized vocabulary, for export; empty at fidelity `cost`.
   std::string Vocabulary() const;
   std::vector<std::string> Classes() const;
+  PixelScale Pixels() const;
 
  private:
   SearchSpec spec_;

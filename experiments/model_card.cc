@@ -10,7 +10,7 @@ namespace hone {
 namespace {
 
 constexpr std::uintmax_t kMaxCardBytes = std::uintmax_t{16} << 20;
-constexpr int kCardVersion = 2;
+constexpr int kCardVersion = 3;
 
 template <typename Options>
 void FieldsFromJson(const Json& json, Options& options) {
@@ -59,6 +59,8 @@ Json ToJson(const ModelCard& card) {
             {"w4_block", card.shape.w4_block}}},
           {"measurement", FieldsToJson(card.measurement)},
           {"classes", card.classes},
+          {"pixels",
+           {{"mean", card.pixels.mean}, {"deviation", card.pixels.deviation}}},
           {"metrics", ToJson(card.metrics)},
           {"sha256", card.sha256}};
 }
@@ -69,7 +71,8 @@ ModelCard ModelCardFromJson(const Json& json, const std::string& where) {
     if (json.at("card_version") != kCardVersion) {
       throw Error(ErrorCode::kIntegrity, where + ": card_version is " +
                                              json.at("card_version").dump() +
-                                             "; this program reads version 2");
+                                             "; this program reads version " +
+                                             std::to_string(kCardVersion));
     }
     json.at("study").get_to(card.study);
     json.at("trial").get_to(card.trial);
@@ -87,6 +90,8 @@ ModelCard ModelCardFromJson(const Json& json, const std::string& where) {
     shape.at("max_tokens").get_to(card.shape.max_tokens);
     shape.at("w4_block").get_to(card.shape.w4_block);
     json.at("classes").get_to(card.classes);
+    json.at("pixels").at("mean").get_to(card.pixels.mean);
+    json.at("pixels").at("deviation").get_to(card.pixels.deviation);
     card.metrics = MetricsFromJson(json.at("metrics"));
     json.at("sha256").get_to(card.sha256);
   } catch (const Json::exception& error) {

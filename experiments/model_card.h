@@ -10,6 +10,7 @@
 #include "eval/measurement.h"
 #include "space/architecture.h"
 #include "space/cost.h"
+#include "train/data/task.h"
 #include "train/data/task_options.h"
 
 namespace hone {
@@ -29,6 +30,7 @@ struct ModelCard {
   TaskShape shape;
   MeasurementOptions measurement;
   std::vector<std::string> classes;
+  PixelScale pixels;
   std::map<std::string, Metric> metrics;      // on the dev split, when measured
   std::map<std::string, std::string> sha256;  // file name -> hash
 };

@@ -21,6 +21,10 @@ ModelSession OpenModelFolder(const std::filesystem::path& folder,
   return session;
 }
 
+Preparation PreparationOf(const ModelSession& session) {
+  return {session.card.classes, session.vocabulary.get(), session.card.pixels};
+}
+
 void RequireKind(const ModelSession& session, const std::string& command,
                  const std::vector<std::string>& kinds) {
   const std::string& kind = session.card.task.kind;
@@ -29,10 +33,9 @@ void RequireKind(const ModelSession& session, const std::string& command,
   for (const std::string& one : kinds) {
     wanted += (wanted.empty() ? "" : " or ") + one;
   }
-  const std::string use = kind == "language-model"        ? "hone generate"
-                          : kind == "translation"         ? "hone translate"
-                          : kind == "text-classification" ? "hone classify"
-                                                          : "hone eval";
+  const std::string use = kind == "language-model" ? "hone generate"
+                          : kind == "translation"  ? "hone translate"
+                                                   : "hone classify";
   throw Error(ErrorCode::kUsage, command + " is for models of " + wanted +
                                      ", and this one is of " + kind + "; use " +
                                      use);

@@ -7,7 +7,7 @@
 
 #include "eval/exported_network.h"
 #include "experiments/model_card.h"
-#include "train/data/vocabulary.h"
+#include "train/data/task.h"
 
 namespace hone {
 
@@ -18,6 +18,10 @@ struct ModelSession {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<ExportedNetwork> network;
 };
+
+// What the model's task needs to turn examples into numbers; refers to the
+// session.
+Preparation PreparationOf(const ModelSession& session);
 
 // Throws as ReadModelFolder and Engine::Load.
 ModelSession OpenModelFolder(const std::filesystem::path& folder,

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
@@ -12,12 +13,27 @@ constexpr std::size_t kLabelsShown = 3;
 
 // Class numbers and their probabilities, most probable first.
 std::vector<std::pair<std::size_t, double>> Classify(const ModelSession& model,
-                                                     const std::string& text) {
-  const auto tokens =
-      model.vocabulary->Encode(text, model.card.task.max_tokens);
+                                                     const std::string& given) {
+  const ModelCard& card = model.card;
+  const TaskData data =
+      TaskOf(card.task.kind)
+          .Example(card.task, Tools(), PreparationOf(model), given);
+  const Batch batch = OrderedBatches(data, 1).at(0);
+  if (card.shape.features > 0 && batch.tokens != card.shape.max_tokens) {
+    throw Error(ErrorCode::kUsage,
+                given + ": gives " + std::to_string(batch.tokens) +
+                    " frames where the model's training data gave " +
+                    std::to_string(card.shape.max_tokens) +
+                    "; is its sampling rate another one?");
+  }
+  ModelInput input;
+  if (card.shape.features > 0) {
+    input = GatherFrames(data, batch);
+  } else {
+    input = GatherTokens(data, batch);
+  }
   const std::vector<double> probabilities =
-      Probabilities(model.network->model().Run(
-          tokens, 1, static_cast<std::int64_t>(tokens.size())));
+      Probabilities(model.network->model().Run(input, 1, batch.tokens));
   std::vector<std::pair<std::size_t, double>> ranked;
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
     ranked.emplace_back(i, probabilities[i]);
@@ -29,21 +45,24 @@ std::vector<std::pair<std::size_t, double>> Classify(const ModelSession& model,
   return ranked;
 }
 
-// One line of JSON for each text, so that a pipe can be followed.
-void PrintJson(const ModelSession& model, const std::string& text,
+// One line of JSON for each, so that a pipe can be followed.
+void PrintJson(const ModelSession& model, const std::string& given,
                std::ostream& out) {
   Json labels = Json::array();
-  for (const auto& [label, probability] : Classify(model, text)) {
+  for (const auto& [label, probability] : Classify(model, given)) {
     labels.push_back(
         {{"label", model.card.classes[label]}, {"probability", probability}});
   }
-  out << Json{{"text", text}, {"labels", labels}}.dump() << "\n";
+  const char* kind = model.card.shape.features > 0 ? "file" : "text";
+  out << Json{{kind, given}, {"labels", labels}}.dump() << "\n";
 }
 
-void PrintText(const ModelSession& model, const std::string& text,
+void PrintText(const ModelSession& model, const std::string& given,
                std::ostream& out) {
-  out << Printable(text) << "\n";
-  for (const auto& [label, probability] : Classify(model, text)) {
+  // First, so that nothing is said of what cannot be read.
+  const auto labels = Classify(model, given);
+  out << Printable(given) << "\n";
+  for (const auto& [label, probability] : labels) {
     std::string line = "  " + Printable(model.card.classes[label]);
     line.resize(std::max<std::size_t>(line.size() + 2, 26), ' ');
     out << line << NumberText(probability) << "\n";
@@ -53,7 +72,8 @@ void PrintText(const ModelSession& model, const std::string& text,
 int RunClassify(const Arguments& arguments, const CommandContext& context) {
   const ModelSession model = OpenModelFolder(arguments.positionals[0], {});
   RequireKind(model, "hone classify",
-              {"text-classification", "sequence-classification"});
+              {"text-classification", "sequence-classification",
+               "image-classification", "audio-classification"});
   const auto print = arguments.Has("json") ? PrintJson : PrintText;
   for (std::size_t i = 1; i < arguments.positionals.size(); ++i) {
     print(model, arguments.positionals[i], context.out);
@@ -71,13 +91,16 @@ int RunClassify(const Arguments& arguments, const CommandContext& context) {
 
 Command ClassifyCommand() {
   return {{"classify",
-           "label texts with an exported model",
-           "DIR [TEXT...]",
+           "label texts, images or sounds with an exported model",
+           "DIR [TEXT|FILE...]",
            1,
            -1,
-           {{"json", "", "print one JSON object for each text"}},
+           {{"json", "", "print one JSON object for each of them"}},
            "hone classify exported/gloss-12 \"a large wading bird\"\n"
-           "  (without TEXT, reads one text from each line of standard input)"},
+           "  (TEXT for a model of texts; FILE, a PNG, JPEG or WAV, for one of "
+           "images "
+           "or\n  sounds. Without either, reads one from each line of standard "
+           "input)"},
           RunClassify};
 }
 

@@ -41,9 +41,9 @@ int RunEval(const Arguments& arguments, const CommandContext& context) {
   ModelCard& card = session.card;
   card.measurement.beam =
       arguments.Integer("beam", card.measurement.beam, 1, 64);
-  const TaskData test = TaskOf(card.task.kind)
-                            .TestSplit(card.task, Tools(), card.classes,
-                                       session.vocabulary.get());
+  const TaskData test =
+      TaskOf(card.task.kind)
+          .TestSplit(card.task, Tools(), PreparationOf(session));
   const auto metrics = MeasureTest(session, test);
   if (arguments.Has("json")) {
     context.out << Json{{"split", "test"},

@@ -82,6 +82,7 @@ ModelCard CardOf(const Trial& trial, const SearchSpec& spec,
   card.shape = workbench.task();
   card.measurement = workbench.measurement();
   card.classes = workbench.Classes();
+  card.pixels = workbench.Pixels();
   card.metrics = CompleteMeasurement(trial).metrics;
   return card;
 }

@@ -78,6 +78,12 @@ std::string LabelHint(const std::string& label,
 
 }  // namespace
 
+TaskData Task::Example(const TaskOptions& options, const TaskTools&,
+                       const Preparation&, const std::string&) const {
+  throw Error(ErrorCode::kInternal,
+              "task." + options.kind + " classifies nothing");
+}
+
 const Task& TaskOf(const std::string& kind) {
   const auto found = Tasks().find(kind);
   if (found != Tasks().end()) return *found->second;

@@ -14,10 +14,26 @@
 namespace hone {
 
 // Everything about a task's data that training and measuring need. Immutable.
+// Pixels of 0 to 255 become (pixel / 255 - mean) / deviation.
+struct PixelScale {
+  double mean = 0;
+  double deviation = 1;
+  bool operator==(const PixelScale&) const = default;
+};
+
+// What was learned of the training split beside the weights: kept with a model,
+// so that new examples become the numbers it was trained on.
+struct Preparation {
+  std::vector<std::string> classes;
+  const Vocabulary* vocabulary = nullptr;  // null for images and sounds
+  PixelScale pixels;                       // of images
+};
+
 struct PreparedData {
   std::vector<std::string> classes;              // of a classification
   std::shared_ptr<const Vocabulary> vocabulary;  // null for images and sounds
   std::string vocabulary_bytes;                  // as Vocabulary::Serialize
+  PixelScale pixels;                             // of images
   TaskData train;
   TaskData dev;
   // What the network's size depends on; w4_block is not the data's to say.
@@ -45,11 +61,15 @@ class Task {
   // Error{kNotFound} naming the Debian package or the file that is missing.
   virtual PreparedData Prepare(const TaskOptions& options,
                                const TaskTools& tools) const = 0;
-  // The test split under the classes and the vocabulary (null for images and
-  // sounds) of the training split; nothing else reads it.
+  // The test split, prepared as training was; nothing else reads it.
   virtual TaskData TestSplit(const TaskOptions& options, const TaskTools& tools,
-                             const std::vector<std::string>& classes,
-                             const Vocabulary* vocabulary) const = 0;
+                             const Preparation& known) const = 0;
+  // One new example of a classification, without a label: a text, or the path
+  // of an image or a sound. Throws Error{kUsage}, Error{kNotFound} as Prepare;
+  // Error{kInternal} for other tasks.
+  virtual TaskData Example(const TaskOptions& options, const TaskTools& tools,
+                           const Preparation& known,
+                           const std::string& text_or_file) const;
 };
 
 // The task of a kind. Throws Error{kUsage}.

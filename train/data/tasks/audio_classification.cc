@@ -102,9 +102,16 @@ class AudioClassification : public Task {
   }
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools& tools,
-                     const std::vector<std::string>& classes,
-                     const Vocabulary*) const override {
-    return ToFrames(Load(options, Split::kTest), classes, options, tools);
+                     const Preparation& known) const override {
+    return ToFrames(Load(options, Split::kTest), known.classes, options, tools);
+  }
+
+  // Any class: a new sound has no label.
+  TaskData Example(const TaskOptions& options, const TaskTools& tools,
+                   const Preparation& known,
+                   const std::string& file) const override {
+    return ToFrames({{ReadWav(file), known.classes.at(0), file}}, known.classes,
+                    options, tools);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "space/base/error.h"
+#include "train/data/image_file.h"
 #include "train/data/image_folder.h"
 #include "train/data/task.h"
 #include "train/data/tasks/fashion_mnist.h"
@@ -13,13 +14,9 @@ constexpr std::int64_t kMostShift = 2;
 
 // What pixels are brought to mean 0 and deviation 1 with; of the training
 // split.
-struct PixelScale {
-  double mean = 0;
-  double deviation = 1;
-  float Of(std::uint8_t pixel) const {
-    return static_cast<float>((pixel / 255.0 - mean) / deviation);
-  }
-};
+float Scaled(std::uint8_t pixel, const PixelScale& scale) {
+  return static_cast<float>((pixel / 255.0 - scale.mean) / scale.deviation);
+}
 
 PixelScale ScaleOf(const LabelledImages& images) {
   double sum = 0;
@@ -101,7 +98,7 @@ TaskData ToPatches(const LabelledImages& images, const TaskOptions& options,
   for (std::size_t row = 0; row < images.labels.size(); ++row) {
     const std::uint8_t* pixels = &images.pixels[row * order.size()];
     for (const std::int64_t pixel : order) {
-      data.frames.values.push_back(scale.Of(pixels[pixel]));
+      data.frames.values.push_back(Scaled(pixels[pixel], scale));
     }
   }
   return data;
@@ -174,13 +171,13 @@ class ImageClassification : public Task {
   PreparedData Prepare(const TaskOptions& options,
                        const TaskTools&) const override {
     ImageSplits images = LoadImages(options);
-    const PixelScale scale = ScaleOf(images.train);
     PreparedData data;
-    data.train = ToPatches(images.train, options, scale);
+    data.pixels = ScaleOf(images.train);
+    data.train = ToPatches(images.train, options, data.pixels);
     data.train.frames.variants =
         Variants(options, images.train.height, images.train.width);
-    data.train.frames.blank = scale.Of(0);
-    data.dev = ToPatches(images.dev, options, scale);
+    data.train.frames.blank = Scaled(0, data.pixels);
+    data.dev = ToPatches(images.dev, options, data.pixels);
     data.classes = std::move(images.classes);
     data.shape.vocabulary = 0;
     data.shape.features = data.train.frames.width;
@@ -189,15 +186,31 @@ class ImageClassification : public Task {
   }
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools&,
-                     const std::vector<std::string>& classes,
-                     const Vocabulary*) const override {
-    const PixelScale scale = ScaleOf(LoadImages(options).train);
+                     const Preparation& known) const override {
     if (options.train.empty()) {
-      return ToPatches(ReadFashionMnist(/*test=*/true).test, options, scale);
+      return ToPatches(ReadFashionMnist(/*test=*/true).test, options,
+                       known.pixels);
     }
-    std::vector<std::string> known = classes;
-    return ToPatches(OwnImages(options, options.test, "test", known), options,
-                     scale);
+    std::vector<std::string> classes = known.classes;
+    return ToPatches(OwnImages(options, options.test, "test", classes), options,
+                     known.pixels);
+  }
+
+  TaskData Example(const TaskOptions& options, const TaskTools&,
+                   const Preparation& known,
+                   const std::string& file) const override {
+    const Image image = ReadImage(file);
+    if (image.height != options.image_height ||
+        image.width != options.image_width) {
+      throw Error(ErrorCode::kUsage,
+                  file + ": height " + std::to_string(image.height) +
+                      " and width " + std::to_string(image.width) +
+                      "; the model reads " +
+                      std::to_string(options.image_height) + " and " +
+                      std::to_string(options.image_width));
+    }
+    return ToPatches({image.height, image.width, Grey(image), {0}}, options,
+                     known.pixels);
   }
 };
 

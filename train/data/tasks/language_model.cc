@@ -94,12 +94,11 @@ class LanguageModel : public Task {
   }
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools&,
-                     const std::vector<std::string>&,
-                     const Vocabulary* vocabulary) const override {
-    HONE_CHECK(vocabulary != nullptr);
+                     const Preparation& known) const override {
+    HONE_CHECK(known.vocabulary != nullptr);
     return ToStream(options.train.empty() ? Verses(kTestFrom, 100)
                                           : OwnText(options.test, "test"),
-                    *vocabulary, options);
+                    *known.vocabulary, options);
   }
 };
 

@@ -41,11 +41,19 @@ class TextClassification : public Task {
   }
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools&,
-                     const std::vector<std::string>& classes,
-                     const Vocabulary* vocabulary) const override {
-    HONE_CHECK(vocabulary != nullptr);
-    return ToNumbers(LoadTestSplit(options, classes), *vocabulary,
+                     const Preparation& known) const override {
+    HONE_CHECK(known.vocabulary != nullptr);
+    return ToNumbers(LoadTestSplit(options, known.classes), *known.vocabulary,
                      options.max_tokens);
+  }
+
+  TaskData Example(const TaskOptions& options, const TaskTools&,
+                   const Preparation& known,
+                   const std::string& text) const override {
+    HONE_CHECK(known.vocabulary != nullptr);
+    TaskData data;
+    data.tokens = {known.vocabulary->Encode(text, options.max_tokens)};
+    return data;
   }
 };
 
@@ -85,12 +93,17 @@ class SequenceClassification : public Task {
   }
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools& tools,
-                     const std::vector<std::string>& classes,
-                     const Vocabulary* vocabulary) const override {
+                     const Preparation& known) const override {
     if (!options.train.empty()) {
-      return texts_.TestSplit(options, tools, classes, vocabulary);
+      return texts_.TestSplit(options, tools, known);
     }
     return PixelTokens(ReadFashionMnist(/*test=*/true).test);
+  }
+
+  TaskData Example(const TaskOptions& options, const TaskTools& tools,
+                   const Preparation& known,
+                   const std::string& text) const override {
+    return texts_.Example(options, tools, known, text);
   }
 
  private:

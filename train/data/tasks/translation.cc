@@ -84,14 +84,13 @@ class Translation : public Task {
   }
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools&,
-                     const std::vector<std::string>&,
-                     const Vocabulary* vocabulary) const override {
-    HONE_CHECK(vocabulary != nullptr);
+                     const Preparation& known) const override {
+    HONE_CHECK(known.vocabulary != nullptr);
     const auto pairs =
         options.train.empty()
             ? Verses(Split::kTest)
             : OwnPairs(options, options.test, options.test_target, "test");
-    return ToNumbers(pairs, *vocabulary, options, "test");
+    return ToNumbers(pairs, *known.vocabulary, options, "test");
   }
 
  private:
