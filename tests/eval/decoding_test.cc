@@ -38,7 +38,6 @@ class Models {
  public:
   explicit Models(const NetworkCase& one, std::uint64_t seed = 5)
       : weights_(RandomWeights(one.architecture, one.task, seed)) {
-    InitializeTorch();
     for (const auto& [name, bytes] :
          ExportOnnx(one.architecture, one.task, weights_, {})) {
       WriteFileAtomic(folder_ / name, bytes);

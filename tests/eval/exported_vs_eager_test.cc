@@ -29,7 +29,6 @@ struct Logits {
 };
 
 Logits LogitsOf(const NetworkCase& one, const NamedTensors& weights) {
-  InitializeTorch();
   const ScratchFolder folder;
   const NamedTensors quantized =
       QuantizeNetwork(one.architecture, one.task, weights,
@@ -95,7 +94,6 @@ class EagerVsPlain : public ::testing::TestWithParam<NetworkCase> {};
 
 // Both oracles describe one network.
 TEST_P(EagerVsPlain, LogitsAgree) {
-  InitializeTorch();
   const NetworkCase& one = GetParam();
   constexpr std::int64_t kLength = 17;
   const NamedTensors weights = RandomWeights(one.architecture, one.task, 6);
@@ -120,7 +118,6 @@ INSTANTIATE_TEST_SUITE_P(F32, EagerVsPlain,
                          [](const auto& info) { return TestName(info.param); });
 
 TEST(EagerInterpreter, AgreesWithThePlainReferenceWhenQuantized) {
-  InitializeTorch();
   const TaskShape task = ClassifierShape(150, 6, 34);
   for (const Precision precision : {Precision::kW8A8, Precision::kW4}) {
     const Architecture architecture = {{64},

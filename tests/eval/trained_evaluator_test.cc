@@ -73,7 +73,6 @@ std::vector<Candidate> Batch() {
 
 class TrainedEvaluatorTest : public ::testing::Test {
  protected:
-  void SetUp() override { InitializeTorch(); }
   ScratchFolder folder_;
   PreparedData data_ = MakeData();
 };

@@ -23,7 +23,6 @@ struct TrainerTest : testing::Test {
   TrainingOptions options;
 
   TrainerTest() {
-    InitializeTorch();
     job.architecture = TinyArchitecture(16, Precision::kF32);
     job.task = kTask;
     job.data = &data;
