@@ -131,6 +131,26 @@ class TrainedTest(CliTest):
         for command in ["eval", "classify", "bench"]:
             self.hone(command, "out/best", expect=5)
 
+    def test_plan_times_attention_kinds(self):
+        plan = self.json("plan", "own.toml")
+        self.assertEqual([side["side"] for side in plan["attention"]],
+                         ["encoder"])
+        side = plan["attention"][0]
+        self.assertEqual((side["d_model"], side["heads"], side["tokens"]),
+                         (32, 2, 4))
+        self.assertEqual([kind["attention"] for kind in side["others"]],
+                         ["local:2"])
+        for kind in side["others"]:
+            for where in ["exported", "training"]:
+                self.assertAlmostEqual(
+                    kind[where + "_over_full"],
+                    kind[where + "_ms"] / side[f"full_{where}_ms"], 6)
+        said, _ = self.hone("plan", "own.toml")
+        self.assertIn("slower than full", said)
+        said, _ = self.hone("plan", "own.toml", "--set",
+                            'space.attention=["full"]')
+        self.assertNotIn("slower than full", said)
+
     def test_bad_data_is_refused_and_nothing_written(self):
         before = {path.name for path in self.folder.iterdir()}
         self.write("dev.csv", "label,text\nwarm,a\nhot,b\n")
