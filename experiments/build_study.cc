@@ -25,7 +25,7 @@ TaskShape NominalShape(const TaskOptions& task) {
   shape.max_target_tokens = task.max_target_tokens;
   if (task.kind == "image-classification") {
     shape.vocabulary = 0;
-    shape.features = task.patch * task.patch;
+    shape.features = PatchSide(task) * PatchSide(task);
     shape.max_tokens =
         (task.image_height / task.patch) * (task.image_width / task.patch);
   } else if (task.kind == "audio-classification") {

@@ -86,5 +86,40 @@ TEST(LanguageTask, ClassifiesNothing) {
               [&] { TaskOf(options.kind).Example(options, {}, {}, "text"); });
 }
 
+// The image 1 2 / 3 4, a pixel a token, each with its neighbours.
+TEST_F(ImageTask, PatchesOverlapAndAreBlankOutside) {
+  Write(folder / "train/a/1.png", Png({10, 20, 30, 40}));
+  options.patch_overlap = 1;
+  options.augmentation = "flip";
+  const PreparedData data = PrepareData(options, {});
+  const Frames& frames = data.train.frames;
+  ASSERT_EQ(frames.width, 9);
+  ASSERT_EQ(frames.count, 4);
+  ASSERT_EQ(data.shape.features, 9);
+  const auto scaled = [&](int pixel) {
+    return static_cast<float>((pixel / 255.0 - data.pixels.mean) /
+                              data.pixels.deviation);
+  };
+  const std::vector<std::vector<int>> pixels{{0, 0, 0, 0, 10, 20, 0, 30, 40},
+                                             {0, 0, 0, 10, 20, 0, 30, 40, 0},
+                                             {0, 10, 20, 0, 30, 40, 0, 0, 0},
+                                             {10, 20, 0, 30, 40, 0, 0, 0, 0}};
+  for (std::size_t token = 0; token < 4; ++token) {
+    for (std::size_t i = 0; i < 9; ++i) {
+      EXPECT_EQ(frames.values[token * 9 + i], scaled(pixels[token][i]))
+          << token << " " << i;
+    }
+  }
+  // Mirrored: 2 1 / 4 3, of which the first token sees 0 0 0 0 2 1 0 4 3.
+  ASSERT_EQ(frames.variants.size(), 2u);
+  const std::vector<int> mirrored{0, 0, 0, 0, 20, 10, 0, 40, 30};
+  for (std::size_t i = 0; i < 9; ++i) {
+    const std::int64_t place = frames.variants[1][i];
+    EXPECT_EQ(place < 0 ? frames.blank
+                        : frames.values[static_cast<std::size_t>(place)],
+              scaled(mirrored[i]));
+  }
+}
+
 }  // namespace
 }  // namespace hone

@@ -29,6 +29,7 @@ struct TaskOptions {
   std::int64_t image_height = 28;
   std::int64_t image_width = 28;
   std::int64_t patch = 4;
+  std::int64_t patch_overlap = 0;
   std::string augmentation = "none";
   double sound_seconds = 1.5;
   std::int64_t mel_bands = 40;
@@ -81,6 +82,9 @@ struct TaskOptions {
     visit("image_width", self.image_width, InRange{1, 4096}, "the same");
     visit("patch", self.patch, InRange{1, 256},
           "side of the squares of an image that become tokens");
+    visit("patch_overlap", self.patch_overlap, InRange{0, 64},
+          "pixels on each side that a token sees beyond its square; outside "
+          "the image they are blank");
     visit("augmentation", self.augmentation,
           OneOf{{"none", "flip", "flip-shift"}},
           "of training images: mirrored, and moved by up to two pixels");
@@ -96,6 +100,11 @@ inline Topology TopologyOf(const TaskOptions& options) {
   if (options.kind == "language-model") return Topology::kDecoder;
   if (options.kind == "translation") return Topology::kEncoderDecoder;
   return Topology::kEncoder;
+}
+
+// The side of what a token sees of an image.
+inline std::int64_t PatchSide(const TaskOptions& options) {
+  return options.patch + 2 * options.patch_overlap;
 }
 
 }  // namespace hone

@@ -30,17 +30,27 @@ PixelScale ScaleOf(const LabelledImages& images) {
   return {mean, std::max(std::sqrt(squares / count - mean * mean), 1e-6)};
 }
 
-// The pixel that each number of the patches is, with the image moved and
-// mirrored: patches row by row, pixels of a patch row by row. -1: outside.
-std::vector<std::int64_t> PatchOrder(std::int64_t height, std::int64_t width,
-                                     std::int64_t patch, std::int64_t down,
-                                     std::int64_t right, bool flip) {
+// How the image is moved and mirrored before it is cut into patches.
+struct Motion {
+  std::int64_t down = 0;
+  std::int64_t right = 0;
+  bool flip = false;
+};
+
+// The pixel that each number of the patches is: patches row by row, pixels of
+// a patch row by row. -1: outside.
+std::vector<std::int64_t> PatchOrder(const TaskOptions& options,
+                                     std::int64_t height, std::int64_t width,
+                                     const Motion& motion) {
+  const auto [down, right, flip] = motion;
+  const std::int64_t overlap = options.patch_overlap;
+  const std::int64_t side = PatchSide(options);
   std::vector<std::int64_t> order;
-  for (std::int64_t top = 0; top < height; top += patch) {
-    for (std::int64_t left = 0; left < width; left += patch) {
-      for (std::int64_t i = 0; i < patch * patch; ++i) {
-        const std::int64_t y = top + i / patch + down;
-        const std::int64_t x = left + i % patch + right;
+  for (std::int64_t top = 0; top < height; top += options.patch) {
+    for (std::int64_t left = 0; left < width; left += options.patch) {
+      for (std::int64_t i = 0; i < side * side; ++i) {
+        const std::int64_t y = top - overlap + i / side + down;
+        const std::int64_t x = left - overlap + i % side + right;
         const bool inside = y >= 0 && y < height && x >= 0 && x < width;
         order.push_back(inside ? y * width + (flip ? width - 1 - x : x) : -1);
       }
@@ -55,9 +65,10 @@ std::vector<std::vector<std::int64_t>> Variants(const TaskOptions& options,
                                                 std::int64_t width) {
   if (options.augmentation == "none") return {};
   const std::vector<std::int64_t> plain =
-      PatchOrder(height, width, options.patch, 0, 0, false);
-  std::vector<std::int64_t> place(plain.size());
+      PatchOrder(options, height, width, {});
+  std::vector<std::int64_t> place(static_cast<std::size_t>(height * width));
   for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (plain[i] < 0) continue;
     place[static_cast<std::size_t>(plain[i])] = static_cast<std::int64_t>(i);
   }
   const std::int64_t most =
@@ -66,8 +77,7 @@ std::vector<std::vector<std::int64_t>> Variants(const TaskOptions& options,
   for (std::int64_t down = -most; down <= most; ++down) {
     for (std::int64_t right = -most; right <= most; ++right) {
       for (const bool flip : {false, true}) {
-        auto order =
-            PatchOrder(height, width, options.patch, down, right, flip);
+        auto order = PatchOrder(options, height, width, {down, right, flip});
         for (std::int64_t& pixel : order) {
           if (pixel >= 0) pixel = place[static_cast<std::size_t>(pixel)];
         }
@@ -88,17 +98,21 @@ TaskData ToPatches(const LabelledImages& images, const TaskOptions& options,
                     std::to_string(images.width));
   }
   const std::vector<std::int64_t> order =
-      PatchOrder(images.height, images.width, options.patch, 0, 0, false);
+      PatchOrder(options, images.height, images.width, {});
+  const float blank = Scaled(0, scale);
+  const std::size_t pixels_per_image =
+      static_cast<std::size_t>(images.height * images.width);
   TaskData data;
   data.labels = images.labels;
-  data.frames.width = options.patch * options.patch;
+  data.frames.width = PatchSide(options) * PatchSide(options);
   data.frames.count =
       static_cast<std::int64_t>(order.size()) / data.frames.width;
-  data.frames.values.reserve(images.pixels.size());
+  data.frames.values.reserve(images.labels.size() * order.size());
   for (std::size_t row = 0; row < images.labels.size(); ++row) {
-    const std::uint8_t* pixels = &images.pixels[row * order.size()];
+    const std::uint8_t* pixels = &images.pixels[row * pixels_per_image];
     for (const std::int64_t pixel : order) {
-      data.frames.values.push_back(Scaled(pixels[pixel], scale));
+      data.frames.values.push_back(pixel < 0 ? blank
+                                             : Scaled(pixels[pixel], scale));
     }
   }
   return data;
