@@ -1,5 +1,6 @@
 #include "train/compress/quantize.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ops/tensor.h>
@@ -44,9 +45,11 @@ struct QuantizeTest : testing::TestWithParam<std::string> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Calibration, QuantizeTest,
-                         testing::Values("min-max", "mse"),
+                         testing::ValuesIn(CalibrationChoices()),
                          [](const auto& info) {
-                           return info.param == "mse" ? "mse" : "min_max";
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
                          });
 
 TEST_P(QuantizeTest, HasTheStatedLayout) {

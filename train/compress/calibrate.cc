@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "space/base/error.h"
 
 namespace hone {
 namespace {
@@ -9,6 +13,9 @@ namespace {
 constexpr double kCodes = 255;
 constexpr int kRatios = 40;
 constexpr int kMaxRounds = 4;
+// Codes on either side of zero, and of a stream with one sign.
+constexpr std::int64_t kSignedLevels = 128;
+constexpr std::int64_t kUnsignedLevels = 256;
 
 }  // namespace
 
@@ -21,6 +28,15 @@ void ValueRange::Add(const float* values, std::int64_t count) {
   }
   low = smallest;
   high = largest;
+}
+
+void MovingRange::Add(const float* values, std::int64_t count) {
+  ValueRange piece;
+  piece.Add(values, count);
+  const double share = empty_ ? 1 : kShare;
+  range_.low += share * (piece.low - range_.low);
+  range_.high += share * (piece.high - range_.high);
+  empty_ = false;
 }
 
 ActivationQuantization QuantizationOf(const ValueRange& range) {
@@ -88,6 +104,132 @@ ValueRange Histogram::LeastSquaresRange() const {
     if (best == before) break;
   }
   return best;
+}
+
+double Histogram::Quantile(double share) const {
+  const auto total = static_cast<double>(
+      std::accumulate(counts_.begin(), counts_.end(), std::int64_t{0}));
+  double below = 0;
+  for (std::int64_t bin = 0; bin < kBins; ++bin) {
+    below += static_cast<double>(counts_[static_cast<std::size_t>(bin)]);
+    if (below >= share * total) {
+      return range_.low + static_cast<double>(bin + 1) * width_;
+    }
+  }
+  return range_.high;
+}
+
+ValueRange Histogram::PercentileRange(double percent) const {
+  const double left_out = 1 - percent / 100;
+  const bool both = range_.low < 0 && range_.high > 0;
+  const double end = both ? left_out / 2 : left_out;
+  ValueRange range;
+  if (range_.low < 0) range.low = std::min(Quantile(end) - width_, 0.);
+  if (range_.high > 0) range.high = std::max(Quantile(1 - end), 0.);
+  return range;
+}
+
+MagnitudeHistogram::MagnitudeHistogram(const ValueRange& range)
+    : range_(range),
+      width_(std::max(-range.low, range.high) / kBins),
+      counts_(kBins) {}
+
+void MagnitudeHistogram::Add(const float* values, std::int64_t count) {
+  if (width_ == 0) return;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto bin = static_cast<std::int64_t>(
+        std::abs(static_cast<double>(values[i])) / width_);
+    ++counts_[static_cast<std::size_t>(std::min(bin, kBins - 1))];
+  }
+}
+
+double MagnitudeHistogram::Divergence(const std::vector<double>& counts,
+                                      std::int64_t kept,
+                                      std::int64_t levels) const {
+  const auto end = counts.begin() + kept;
+  const double clipped = std::accumulate(end, counts.end(), 0.);
+  const double inside = std::accumulate(counts.begin(), end, 0.);
+  if (inside == 0) return std::numeric_limits<double>::infinity();
+  double divergence = 0;
+  std::int64_t first = 0;
+  for (std::int64_t level = 0; level < levels; ++level) {
+    const std::int64_t last = kept * (level + 1) / levels;
+    double sum = 0;
+    double filled = 0;
+    for (std::int64_t bin = first; bin < last; ++bin) {
+      sum += counts[static_cast<std::size_t>(bin)];
+      filled += counts[static_cast<std::size_t>(bin)] > 0 ? 1 : 0;
+    }
+    for (std::int64_t bin = first; bin < last; ++bin) {
+      double exact = counts[static_cast<std::size_t>(bin)];
+      const double rounded = exact > 0 ? sum / filled : 0;
+      if (bin == kept - 1) exact += clipped;
+      if (exact == 0) continue;
+      // What has a value and becomes none is infinitely far.
+      if (rounded == 0) return std::numeric_limits<double>::infinity();
+      const double p = exact / (inside + clipped);
+      divergence += p * std::log(p / (rounded / inside));
+    }
+    first = last;
+  }
+  return divergence;
+}
+
+ValueRange MagnitudeHistogram::EntropyRange() const {
+  const bool both = range_.low < 0 && range_.high > 0;
+  const std::int64_t levels = both ? kSignedLevels : kUnsignedLevels;
+  std::vector<double> counts(counts_.begin(), counts_.end());
+  counts[0] = counts[1];
+  std::int64_t best = kBins;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::int64_t kept = levels; kept <= kBins; ++kept) {
+    const double divergence = Divergence(counts, kept, levels);
+    if (divergence <= least) {
+      least = divergence;
+      best = kept;
+    }
+  }
+  const double clip = static_cast<double>(best) * width_;
+  return {std::max(range_.low, -clip), std::min(range_.high, clip)};
+}
+
+const std::vector<std::string>& CalibratorNames() {
+  static const std::vector<std::string> names{"min-max", "moving-average",
+                                              "percentile", "mse", "entropy"};
+  return names;
+}
+
+void StreamStatistics::AddToRange(const float* values, std::int64_t count) {
+  range_.Add(values, count);
+  moving_.Add(values, count);
+}
+
+void StreamStatistics::StartHistograms() {
+  histogram_.emplace(range_);
+  magnitudes_.emplace(range_);
+}
+
+void StreamStatistics::AddToHistograms(const float* values,
+                                       std::int64_t count) {
+  histogram_->Add(values, count);
+  magnitudes_->Add(values, count);
+}
+
+ValueRange StreamStatistics::RangeBy(Calibrator calibrator,
+                                     double percentile) const {
+  switch (calibrator) {
+    case Calibrator::kMinMax:
+      return range_;
+    case Calibrator::kMovingAverage:
+      return moving_.range();
+    case Calibrator::kPercentile:
+      return histogram_->PercentileRange(percentile);
+    case Calibrator::kMse:
+      return histogram_->LeastSquaresRange();
+    case Calibrator::kEntropy:
+      return magnitudes_->EntropyRange();
+  }
+  ThrowCheckFailure(__FILE__, __LINE__, "no such calibrator");
 }
 
 }  // namespace hone
