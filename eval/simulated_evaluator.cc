@@ -9,28 +9,17 @@ namespace hone {
 namespace {
 
 // Multiply-adds in a millisecond.
-double Rate(Precision precision) {
-  switch (precision) {
-    case Precision::kF32:
-      return 2e7;
-    case Precision::kW8A8:
-      return 6e7;
-    case Precision::kW4:
-      return 3e7;
-  }
-  return 1;
+double Rate(const Precision& precision) {
+  if (precision.IsFloat()) return 2e7;
+  if (precision.int8_activations) return 6e7;
+  return precision.weight_bits == 4 ? 3e7 : 2.5e7;
 }
 
-double PrecisionPenalty(Precision precision) {
-  switch (precision) {
-    case Precision::kF32:
-      return 0;
-    case Precision::kW8A8:
-      return 0.004;
-    case Precision::kW4:
-      return 0.012;
-  }
-  return 0;
+double PrecisionPenalty(const Precision& precision) {
+  if (precision.IsFloat()) return 0;
+  const double activations = precision.int8_activations ? 0.003 : 0;
+  return activations +
+         0.192 * std::exp2(-static_cast<double>(precision.weight_bits));
 }
 
 // What an encoder block adds; cross-attention is left out.

@@ -27,8 +27,7 @@ Json TaskToJson(const TaskShape& task) {
           {"features", task.features},
           {"classes", task.classes},
           {"max_tokens", task.max_tokens},
-          {"max_target_tokens", task.max_target_tokens},
-          {"w4_block", task.w4_block}};
+          {"max_target_tokens", task.max_target_tokens}};
 }
 
 bool IsClassification(const TaskShape& task) {

@@ -94,10 +94,11 @@ double RelativeError(std::span<const float> actual,
   return std::sqrt(error / std::max(spread, 1e-30));
 }
 
-bool Has4BitBlocks(const Architecture& architecture) {
+// Whether the engine may quantize activations that the file leaves in float.
+bool MayQuantizeOnTheFly(const Architecture& architecture) {
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   return std::any_of(blocks.begin(), blocks.end(), [](const BlockSpec& block) {
-    return block.precision == Precision::kW4;
+    return !block.precision.IsFloat() && !block.precision.int8_activations;
   });
 }
 
@@ -326,7 +327,7 @@ class TrainedEvaluator::Impl {
     const Architecture& architecture = flight.candidate->architecture;
     const TaskData rows = ParitySample(data_.dev, options_.task);
     std::optional<ExportedNetwork> exact;
-    if (Has4BitBlocks(architecture)) {
+    if (MayQuantizeOnTheFly(architecture)) {
       exact.emplace(*engine_, flight.folder, options_.task,
                     EngineOptions{.threads = options_.measurement.threads,
                                   .activation_group = 0});

@@ -80,7 +80,6 @@ Workbench::Workbench(const SearchSpec& spec,
     // An image has as many patches as it has, and a row of pixels likewise.
     if (HasFixedLength(spec.task)) spec_.measurement.tokens = task_.max_tokens;
   }
-  task_.w4_block = spec.quantization.w4_block;
   space_ = std::make_unique<SearchSpace>(spec.space, task_);
 }
 

@@ -10,7 +10,7 @@ namespace hone {
 namespace {
 
 constexpr std::uintmax_t kMaxCardBytes = std::uintmax_t{16} << 20;
-constexpr int kCardVersion = 3;
+constexpr int kCardVersion = 4;
 
 template <typename Options>
 void FieldsFromJson(const Json& json, Options& options) {
@@ -55,8 +55,7 @@ Json ToJson(const ModelCard& card) {
             {"features", card.shape.features},
             {"classes", card.shape.classes},
             {"max_tokens", card.shape.max_tokens},
-            {"max_target_tokens", card.shape.max_target_tokens},
-            {"w4_block", card.shape.w4_block}}},
+            {"max_target_tokens", card.shape.max_target_tokens}}},
           {"measurement", FieldsToJson(card.measurement)},
           {"classes", card.classes},
           {"pixels",
@@ -88,7 +87,6 @@ ModelCard ModelCardFromJson(const Json& json, const std::string& where) {
     shape.at("max_target_tokens").get_to(card.shape.max_target_tokens);
     shape.at("classes").get_to(card.shape.classes);
     shape.at("max_tokens").get_to(card.shape.max_tokens);
-    shape.at("w4_block").get_to(card.shape.w4_block);
     json.at("classes").get_to(card.classes);
     json.at("pixels").at("mean").get_to(card.pixels.mean);
     json.at("pixels").at("deviation").get_to(card.pixels.deviation);

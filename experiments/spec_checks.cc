@@ -227,11 +227,6 @@ class SpecChecker {
                   "task.max_tokens", task.max_tokens,
                   "which prompt and new_tokens share");
     }
-    const std::int64_t block = spec_.quantization.w4_block;
-    if ((block & (block - 1)) != 0) {
-      Refuse("quantization.w4_block",
-             std::to_string(block) + " is no power of two; use 32, 64 or 128");
-    }
   }
 
   const LocatedSpec& located_;

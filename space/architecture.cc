@@ -111,12 +111,6 @@ std::int64_t ParseCount(const std::string& word, const std::string& digits,
 }  // namespace
 
 template <>
-const std::vector<std::string>& NamesOf<Precision>() {
-  static const std::vector<std::string> names = {"f32", "w8a8", "w4"};
-  return names;
-}
-
-template <>
 const std::vector<std::string>& NamesOf<Positions>() {
   static const std::vector<std::string> names = {"learned", "sinusoidal",
                                                  "rotary", "none"};
@@ -171,7 +165,6 @@ Enum Parse(std::string_view name) {
   }
   return static_cast<Enum>(found - names.begin());
 }
-template Precision Parse(std::string_view name);
 template Positions Parse(std::string_view name);
 template Norm Parse(std::string_view name);
 template NormPlace Parse(std::string_view name);

@@ -8,15 +8,9 @@
 #include <vector>
 
 #include "space/base/json.h"
+#include "space/precision.h"
 
 namespace hone {
-
-// What a block's linear layers store and compute with.
-//   f32   float weights and activations
-//   w8a8  s8 symmetric weights per output channel, u8 asymmetric activations
-//         per tensor (static, calibrated), int32 accumulation
-//   w4    s4 symmetric weights in blocks along the input, float activations
-enum class Precision { kF32, kW8A8, kW4 };
 
 // How a token knows its place.
 //   learned     a trained table, added to the embedding

@@ -138,6 +138,15 @@ CrossAttentionSpec CrossFromJson(const Json& json, const std::string& where) {
   return cross;
 }
 
+Precision ReadPrecision(ObjectReader& reader) {
+  const std::string word = reader.Word("precision");
+  try {
+    return ParsePrecision(word);
+  } catch (const Error& error) {
+    Refuse(reader.where() + ".precision", error.what());
+  }
+}
+
 BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where);
   BlockSpec block;
@@ -149,7 +158,7 @@ BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   block.feed_forward.activation =
       ReadEnum<Activation>(feed_forward, "activation");
   feed_forward.Finish();
-  block.precision = ReadEnum<Precision>(reader, "precision");
+  block.precision = ReadPrecision(reader);
   if (json.contains("cross")) {
     block.cross = CrossFromJson(reader.Get("cross"), where + ".cross");
   }

@@ -16,27 +16,21 @@ std::int64_t Elements(const CostOps::Value& shape) {
                          std::multiplies<>());
 }
 
-std::int64_t LinearBytes(const LinearSpec& linear, std::int64_t w4_block) {
+// Codes, scales and zero points, levels; the bias in 4 bytes; with 8-bit
+// activations their scale and zero point.
+std::int64_t LinearBytes(const LinearSpec& linear) {
   const std::int64_t weights = linear.in * linear.out;
-  switch (linear.precision) {
-    case Precision::kF32:
-      return 4 * (weights + linear.out);
-    case Precision::kW8A8:  // scales and int32 bias; one input scale and zero
-      return weights + 8 * linear.out + 5;
-    case Precision::kW4: {
-      const std::int64_t blocks = linear.in / W4BlockFor(linear.in, w4_block);
-      return (weights + 1) / 2 + 4 * blocks * linear.out + 4 * linear.out;
-    }
-  }
-  return 0;
+  const Precision& precision = linear.precision;
+  if (precision.IsFloat()) return 4 * (weights + linear.out);
+  const std::int64_t scales = ScaleCount(precision, linear.out, linear.in) *
+                              (precision.levels == Levels::kAsymmetric ? 5 : 4);
+  const std::int64_t levels =
+      precision.StoresIntegers() ? 0 : std::int64_t{1} << precision.weight_bits;
+  return CodeBytes(precision, weights) + scales + levels + 4 * linear.out +
+         (precision.int8_activations ? 5 : 0);
 }
 
 }  // namespace
-
-std::int64_t W4BlockFor(std::int64_t in, std::int64_t block) {
-  while (block > 1 && in % block != 0) block /= 2;
-  return block;
-}
 
 void CostOps::Weights(const std::string& name, std::int64_t elements) {
   if (!weights_.insert(name).second) return;
@@ -125,7 +119,7 @@ CostOps::Value CostOps::Linear(const std::string& name, const Value& x,
   const std::int64_t rows = Elements(x) / spec.in;
   if (weights_.insert(name).second) {
     cost_.parameters += spec.in * spec.out + spec.out;
-    cost_.weight_bytes += LinearBytes(spec, w4_block_);
+    cost_.weight_bytes += LinearBytes(spec);
   }
   cost_.multiply_adds += rows * spec.in * spec.out;
   Value y = x;
@@ -283,7 +277,7 @@ std::optional<CostOps::Value> CostOps::Carried(
 
 Cost CostOf(const Architecture& architecture, const TaskShape& task,
             std::int64_t batch, std::int64_t tokens) {
-  CostOps ops(task.w4_block);
+  CostOps ops;
   CostOps::Value input{batch, tokens};
   if (task.features > 0) input.push_back(task.features);
   Transformer(ops, architecture, task, input,

@@ -18,7 +18,6 @@ struct TaskShape {
   std::int64_t classes = 1;     // of a classifier
   std::int64_t max_tokens = 1;  // that an encoder, or a lone decoder, reads
   std::int64_t max_target_tokens = 0;  // that a decoder behind an encoder reads
-  std::int64_t w4_block = 32;          // weights that share one scale at w4
   bool operator==(const TaskShape&) const = default;
 };
 

@@ -61,7 +61,7 @@ std::vector<BlockSpec> DecodeBlocks(const SearchSpace& space,
     blocks.push_back({At(attention, gene[0]),
                       {At(options.feed_forward, gene[1]),
                        Parse<Activation>(At(options.activation, gene[2]))},
-                      Parse<Precision>(At(options.precision, gene[3])),
+                      ParsePrecision(At(options.precision, gene[3])),
                       At(crosses, gene[4])});
   }
   return blocks;

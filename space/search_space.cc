@@ -93,6 +93,21 @@ void ForEachList(const std::vector<T>& choices, std::size_t length,
   }
 }
 
+// Words are compared with those of blocks, so they must be spelled alike.
+void CheckPrecision(const std::vector<std::string>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string where = "precision[" + std::to_string(i) + "]";
+    try {
+      const std::string word = Name(ParsePrecision(words[i]));
+      if (word != words[i]) {
+        Refuse(where, "'" + words[i] + "' is spelled '" + word + "'");
+      }
+    } catch (const Error& error) {
+      Refuse(where, error.what());
+    }
+  }
+}
+
 }  // namespace
 
 SearchSpace::SearchSpace(const SearchSpaceOptions& options,
@@ -106,6 +121,7 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
   CheckList(options.cross_layers, "cross_layers");
   CheckList(options.activation, "activation");
   CheckList(options.precision, "precision");
+  CheckPrecision(options.precision);
   CheckList(options.positions, "positions");
   CheckList(options.norm, "norm");
   CheckList(options.norm_place, "norm_place");
@@ -253,7 +269,7 @@ std::vector<BlockSpec> SearchSpace::BlockChoices(const StemSpec& stem,
           for (const auto& cross : crosses) {
             choices.push_back({attention,
                                {width, Parse<Activation>(activation)},
-                               Parse<Precision>(precision),
+                               ParsePrecision(precision),
                                cross});
           }
         }
@@ -333,7 +349,7 @@ BlockSpec SearchSpace::SampleBlock(const Architecture& around, bool decoder,
   block.feed_forward.width = rng.Pick(options_.feed_forward);
   block.feed_forward.activation =
       Parse<Activation>(rng.Pick(options_.activation));
-  block.precision = Parse<Precision>(rng.Pick(options_.precision));
+  block.precision = ParsePrecision(rng.Pick(options_.precision));
   block.cross =
       rng.Pick(CrossChoices(around.stem, decoder ? around.encoder.size() : 0));
   return block;

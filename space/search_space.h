@@ -54,8 +54,10 @@ struct SearchSpaceOptions {
           "how many of the last encoder blocks a decoder block attends to");
     visit("activation", self.activation, OneOf{NamesOf<Activation>()},
           "feed-forward activations to try, per block");
-    visit("precision", self.precision, OneOf{NamesOf<Precision>()},
-          "precisions to try, per block");
+    visit(
+        "precision", self.precision, AnyValue{},
+        "precisions to try, per block, such as \"f32\", \"w8a8\", \"w8\", "
+        "\"w4\", \"w4-nf4:64\", \"w2-kmeans\"; docs/compression.md lists them");
     visit("positions", self.positions, OneOf{NamesOf<Positions>()},
           "how tokens know their place, for the whole network");
     visit("norm", self.norm, OneOf{NamesOf<Norm>()},

@@ -138,7 +138,7 @@ LinearWeights StoredWeights::GetLinear(const std::string& name,
   const auto cached = dequantized_.find(name);
   if (cached != dequantized_.end()) return cached->second;
   const at::Tensor& weight = Find(name + ".weight");
-  if (weight.scalar_type() != at::kChar) {
+  if (weight.is_floating_point()) {
     return WeightSource::GetLinear(name, spec);
   }
   HONE_CHECK(weight.sizes() == at::IntArrayRef({spec.out, spec.in}));
@@ -146,13 +146,19 @@ LinearWeights StoredWeights::GetLinear(const std::string& name,
 }
 
 LinearWeights StoredWeights::Dequantize(const std::string& name) const {
-  const at::Tensor codes = Find(name + ".weight").to(at::kFloat);
+  at::Tensor codes = Find(name + ".weight");
+  if (tensors_.contains(name + ".weight_levels")) {
+    codes = Find(name + ".weight_levels")
+                .index_select(0, codes.flatten().to(at::kInt))
+                .view_as(codes);
+  }
   const at::Tensor& scale = Find(name + ".weight_scale");
   const at::Tensor& bias = Find(name + ".bias");
-  const std::int64_t out = codes.size(0);
-  const at::Tensor weight = codes.view({out, scale.numel() / out, -1})
-                                .mul(scale.view({out, -1, 1}))
-                                .view_as(codes);
+  at::Tensor levels = codes.to(at::kFloat).view({scale.numel(), -1});
+  if (tensors_.contains(name + ".weight_zero_point")) {
+    levels = levels.sub(Find(name + ".weight_zero_point").view({-1, 1}));
+  }
+  const at::Tensor weight = levels.mul(scale.view({-1, 1})).view_as(codes);
   if (bias.scalar_type() != at::kInt) return {weight, bias, std::nullopt};
   const ActivationQuantization input{
       Find(name + ".input_scale").item<float>(),

@@ -19,10 +19,10 @@ struct EngineOptions {
   // Fixed shape to compile for, as latency is measured; 0: dynamic.
   std::int64_t batch = 0;
   std::int64_t tokens = 0;
-  // Layers with 4-bit weights may quantize their activations on the fly, to 8
-  // bits with one scale for this many inputs; 0: they stay in float, which is
-  // what parity is compared in. Layers whose weights are in longer or equal
-  // blocks follow (w4_block >= 32); others stay in float.
+  // Layers with low-bit weights and float activations may quantize those on the
+  // fly, to 8 bits with one scale for this many inputs; 0: they stay in float,
+  // which is what parity is compared in. Layers whose weights are in longer or
+  // equal blocks follow; others stay in float.
   std::int64_t activation_group = 32;
 };
 

@@ -11,7 +11,7 @@ namespace hone {
 
 // Part of the key under which exported files are kept: to be raised whenever
 // ExportOnnx writes other bytes for the same arguments.
-inline constexpr int kOnnxExporterVersion = 3;
+inline constexpr int kOnnxExporterVersion = 4;
 
 // Names of the files, and of their inputs and outputs.
 inline constexpr char kModelFile[] = "model.onnx";
@@ -55,10 +55,9 @@ inline constexpr char kReachKey[] = "reach";
 //              [batch,H,S * layers,E] for each decoder block; model.onnx is the
 //              decoder, with those as inputs and "source_mask" f32 [batch,S],
 //              0 or -infinity where a shorter source has no token.
-// Weights are `quantized` as QuantizeNetwork returns them: int8 linears become
-// QuantizeLinear / DequantizeLinear around MatMul, 4-bit ones a blocked INT4
-// DequantizeLinear. `metadata` becomes metadata_props, with the keys above
-// added. The bytes are a function of the arguments alone. Throws
+// Weights are `quantized` as QuantizeNetwork returns them: onnx_ops.h
+// tells how each precision is spelled. `metadata` becomes metadata_props, with
+// the keys above added. The bytes are a function of the arguments alone. Throws
 // Error{kInternal} when a weight is missing or does not have the type and shape
 // that its layer's precision asks for.
 std::map<std::string, std::string> ExportOnnx(

@@ -9,31 +9,26 @@ namespace hone {
 OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
                                const LinearSpec& spec) {
   HONE_CHECK_EQ(x.shape.back(), spec.in);
-  std::string product;
-  std::string bias;
-  switch (spec.precision) {
-    case Precision::kF32: {
-      const std::string weight =
-          WeightConstant(name + ".weight", DType::kF32, {spec.out, spec.in});
-      product =
-          Node("MatMul",
-               {x.name, Node("Transpose", {weight}, Permutation({1, 0}), name)},
-               {}, name);
-      bias = WeightConstant(name + ".bias", DType::kF32, {spec.out});
-      break;
-    }
-    case Precision::kW8A8:
-      product = Int8Product(name, x, spec);
-      bias = Int8Bias(name, spec);
-      break;
-    case Precision::kW4:
-      product = Int4Product(name, x, spec);
-      bias = WeightConstant(name + ".bias", DType::kF32, {spec.out});
-      break;
-  }
+  const Precision& precision = spec.precision;
   std::vector<std::int64_t> shape = x.shape;
   shape.back() = spec.out;
+  const std::string weight = precision.IsFloat() ? FloatWeight(name, spec)
+                                                 : QuantizedWeight(name, spec);
+  const std::string input =
+      precision.int8_activations ? Quantized(name, x.name) : x.name;
+  const std::string product = Node("MatMul", {input, weight}, {}, name);
+  const std::string bias =
+      precision.int8_activations
+          ? IntegerBias(name, spec)
+          : WeightConstant(name + ".bias", DType::kF32, {spec.out});
   return {Node("Add", {product, bias}, {}, name), shape};
+}
+
+std::string OnnxOps::FloatWeight(const std::string& name,
+                                 const LinearSpec& spec) {
+  const std::string weight =
+      WeightConstant(name + ".weight", DType::kF32, {spec.out, spec.in});
+  return Node("Transpose", {weight}, Permutation({1, 0}), name);
 }
 
 std::string OnnxOps::Quantized(const std::string& name, const std::string& x) {
@@ -60,65 +55,26 @@ std::string OnnxOps::Quantized(const std::string& name, const std::string& x) {
               x + "/" + grid);
 }
 
-std::string OnnxOps::Int8Product(const std::string& name, const Value& x,
+// The bias in units of the products: input scale times weight scale.
+std::string OnnxOps::IntegerBias(const std::string& name,
                                  const LinearSpec& spec) {
-  const std::string weight =
-      WeightConstant(name + ".weight", DType::kI8, {spec.out, spec.in});
-  const std::string scale =
-      WeightConstant(name + ".weight_scale", DType::kF32, {spec.out});
-  const std::string dequantized =
-      Node("DequantizeLinear", {weight, scale}, {{"axis", std::int64_t{0}}},
-           name + ".weight");
-  const std::string transposed =
-      Node("Transpose", {dequantized}, Permutation({1, 0}), name);
-  return Node("MatMul", {Quantized(name, x.name), transposed}, {}, name);
-}
-
-std::string OnnxOps::Int8Bias(const std::string& name, const LinearSpec& spec) {
   const float input_scale =
       *Weight(name + ".input_scale", DType::kF32, {}).data<float>();
-  const float* weight_scale =
-      Weight(name + ".weight_scale", DType::kF32, {spec.out}).data<float>();
+  const std::vector<std::int64_t> shape = ScaleShape(spec);
+  const TensorData& weight_scale =
+      Weight(name + ".weight_scale", DType::kF32, shape);
   std::vector<float> scale;
-  for (std::int64_t i = 0; i < spec.out; ++i) {
-    scale.push_back(input_scale * weight_scale[i]);
+  for (std::int64_t i = 0; i < weight_scale.elements(); ++i) {
+    scale.push_back(input_scale * weight_scale.data<float>()[i]);
   }
   const std::string scale_name = writer_.AddConstant(
-      name + ".bias_scale", Tensor(OnnxType::kFloat, {spec.out}, scale));
+      name + ".bias_scale", Tensor(OnnxType::kFloat, shape, scale));
+  OnnxAttributes attributes;
+  if (!shape.empty()) attributes.push_back({"axis", std::int64_t{0}});
   return Node(
       "DequantizeLinear",
       {WeightConstant(name + ".bias", DType::kI32, {spec.out}), scale_name},
-      {{"axis", std::int64_t{0}}}, name + ".bias");
-}
-
-std::string OnnxOps::Int4Product(const std::string& name, const Value& x,
-                                 const LinearSpec& spec) {
-  const auto scale = weights_.find(name + ".weight_scale");
-  const std::int64_t blocks =
-      scale != weights_.end() && scale->second.shape.size() == 2
-          ? scale->second.shape[1]
-          : 0;
-  const TensorData& scales =
-      Weight(name + ".weight_scale", DType::kF32, {spec.out, blocks});
-  HONE_CHECK(blocks > 0 && spec.in % blocks == 0);
-  const TensorData& weight =
-      Weight(name + ".weight", DType::kI8, {spec.out, spec.in});
-  // Transposed here and not in the graph: ONNX Runtime has a 4-bit kernel for
-  // blocks along axis 0 alone.
-  const std::string weight_name = writer_.AddConstant(
-      name + ".weight",
-      {OnnxType::kInt4,
-       {spec.in, spec.out},
-       PackInt4(Transposed(weight.data<std::int8_t>(), spec.out, spec.in))});
-  const std::string scale_name = writer_.AddConstant(
-      name + ".weight_scale",
-      Tensor(OnnxType::kFloat, {blocks, spec.out},
-             Transposed(scales.data<float>(), spec.out, blocks)));
-  const std::string dequantized =
-      Node("DequantizeLinear", {weight_name, scale_name},
-           {{"axis", std::int64_t{0}}, {"block_size", spec.in / blocks}},
-           name + ".weight");
-  return Node("MatMul", {x.name, dequantized}, {}, name);
+      attributes, name + ".bias");
 }
 
 }  // namespace hone

@@ -17,10 +17,18 @@ namespace hone {
 //
 // Linear layers are spelled so that OpenVINO runs them in the intended
 // precision and ONNX Runtime still computes the same (docs/measurement.md):
-//   f32   MatMul(x, Transpose(W)) + b
-//   w8a8  MatMul(DQ(Q(x)), Transpose(DQ(W, axis 0))) + DQ(b); one Q/DQ pair
-//         serves all linears that quantize one value alike
-//   w4    MatMul(x, DQ(W^T, axis 0, block_size)) + b
+//   f32    MatMul(x, Transpose(W)) + b
+//   ...a8  MatMul(DQ(Q(x)), W') + DQ(b); one Q/DQ pair serves all linears that
+//          quantize one value alike
+//   others MatMul(x, W') + b
+// with weights W' =
+//   w8, w8a8          Transpose(DQ(W, axis 0)), W in INT8
+//   w4 in blocks      DQ(W^T, axis 0, block_size), W in INT4; asymmetric UINT4
+//   the other ones    Transpose(DQ(Reshape(Gather(table, bytes)))): a byte
+//   holds
+//                     several codes, and the row of a table that it names their
+//                     8-bit levels; three bits in two planes that add. Engines
+//                     unpack once, when they load, and then multiply integers.
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -131,11 +139,18 @@ class OnnxOps {
   std::string Input(const std::string& name, OnnxType type,
                     const std::vector<OnnxDim>& shape);
 
-  std::string Int8Product(const std::string& name, const Value& x,
-                          const LinearSpec& spec);
-  std::string Int8Bias(const std::string& name, const LinearSpec& spec);
-  std::string Int4Product(const std::string& name, const Value& x,
-                          const LinearSpec& spec);
+  // The weights of a layer as floats [in,out].
+  std::string FloatWeight(const std::string& name, const LinearSpec& spec);
+  std::string QuantizedWeight(const std::string& name, const LinearSpec& spec);
+  std::string IntegerWeight(const std::string& name, const LinearSpec& spec);
+  std::string TableWeight(const std::string& name, const LinearSpec& spec);
+  std::string Unpacked(const std::string& name,
+                       const std::vector<std::uint8_t>& codes,
+                       std::int64_t bits,
+                       const std::vector<std::int8_t>& levels);
+  std::string ZeroPoints(const std::string& name, const LinearSpec& spec);
+  std::string IntegerBias(const std::string& name, const LinearSpec& spec);
+  static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
   // The rows of a table for the tokens' places: [T,C], or in steps [B,T,C].
   std::string Placed(const std::string& table, std::int64_t columns,

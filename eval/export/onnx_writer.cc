@@ -94,13 +94,14 @@ void AddEach(protozero::pbf_writer& out, int field,
 
 }  // namespace
 
-std::string PackInt4(std::span<const std::int8_t> values) {
-  std::string bytes((values.size() + 1) / 2, '\0');
+std::string PackCodes(std::span<const std::uint8_t> values, std::int64_t bits) {
+  HONE_CHECK_EQ(8 % bits, 0);
+  const auto per_byte = static_cast<std::size_t>(8 / bits);
+  const int mask = (1 << bits) - 1;
+  std::string bytes((values.size() + per_byte - 1) / per_byte, '\0');
   for (std::size_t i = 0; i < values.size(); ++i) {
-    HONE_CHECK_LE(-8, static_cast<int>(values[i]));
-    HONE_CHECK_LE(static_cast<int>(values[i]), 7);
-    const int nibble = values[i] & 0xF;
-    bytes[i / 2] |= static_cast<char>(i % 2 == 0 ? nibble : nibble << 4);
+    const auto shift = bits * static_cast<std::int64_t>(i % per_byte);
+    bytes[i / per_byte] |= static_cast<char>((values[i] & mask) << shift);
   }
   return bytes;
 }

@@ -18,6 +18,7 @@ enum class OnnxType : std::int32_t {
   kInt8 = 3,
   kInt32 = 6,
   kInt64 = 7,
+  kUint4 = 21,
   kInt4 = 22,
 };
 
@@ -29,9 +30,11 @@ struct OnnxTensor {
   std::string bytes;
 };
 
-// Two values a byte, the earlier one in the low nibble; an odd count leaves the
-// last high nibble 0 (ONNX IR, "4 bit data types"). Requires -8 <= value <= 7.
-std::string PackInt4(std::span<const std::int8_t> values);
+// The low `bits` bits of each value, 8 / bits of them a byte, the earlier ones
+// in the lower bits; what is left of the last byte is 0. For 4 bits this is
+// ONNX's layout of INT4 and UINT4 ("4 bit data types"). Requires: 1, 2, 4 or 8
+// bits.
+std::string PackCodes(std::span<const std::uint8_t> values, std::int64_t bits);
 
 using OnnxAttribute =
     std::variant<std::int64_t, float, std::vector<std::int64_t>>;

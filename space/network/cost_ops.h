@@ -16,7 +16,6 @@ class CostOps {
  public:
   using Value = std::vector<std::int64_t>;
 
-  explicit CostOps(std::int64_t w4_block) : w4_block_(w4_block) {}
   const Cost& cost() const { return cost_; }
 
   Value Embedding(const std::string& name, const Value& tokens_BT,
@@ -88,14 +87,9 @@ class CostOps {
   Value Pointwise(const Value& x);
   Value Broadcast(const Value& x, const Value& y);
 
-  std::int64_t w4_block_;
   std::set<std::string> weights_;
   Cost cost_;
 };
 static_assert(NetworkOps<CostOps>);
-
-// How many inputs share one 4-bit scale: `block`, or the largest power of two
-// below it that divides `in`.
-std::int64_t W4BlockFor(std::int64_t in, std::int64_t block);
 
 }  // namespace hone

@@ -80,14 +80,21 @@ TEST_P(QuantizedVsEager, LogitsAgree) {
   }
 }
 
+std::vector<std::pair<std::int64_t, Precision>> QuantizedCases() {
+  std::vector<std::pair<std::int64_t, Precision>> cases;
+  for (const Precision& precision : EveryPrecision()) {
+    if (!precision.IsFloat()) cases.emplace_back(64, precision);
+  }
+  cases.emplace_back(128, Precision::kW8A8);
+  cases.emplace_back(128, Precision::kW4);
+  return cases;
+}
+
 INSTANTIATE_TEST_SUITE_P(Precisions, QuantizedVsEager,
-                         ::testing::Values(std::pair(64, Precision::kW8A8),
-                                           std::pair(128, Precision::kW8A8),
-                                           std::pair(64, Precision::kW4),
-                                           std::pair(128, Precision::kW4)),
+                         ::testing::ValuesIn(QuantizedCases()),
                          [](const auto& info) {
                            return "D" + std::to_string(info.param.first) + "_" +
-                                  Name(info.param.second);
+                                  TestName(info.param.second);
                          });
 
 class EagerVsPlain : public ::testing::TestWithParam<NetworkCase> {};
@@ -119,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(F32, EagerVsPlain,
 
 TEST(EagerInterpreter, AgreesWithThePlainReferenceWhenQuantized) {
   const TaskShape task = ClassifierShape(150, 6, 34);
-  for (const Precision precision : {Precision::kW8A8, Precision::kW4}) {
+  for (const Precision& precision : EveryPrecision()) {
     const Architecture architecture = {{64},
                                        {BlockOf("full", 2, 128, precision),
                                         BlockOf("local:3", 4, 96, precision)}};

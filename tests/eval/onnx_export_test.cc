@@ -7,7 +7,7 @@
 #include "space/base/error.h"
 #include "tests/eval/onnx_reader.h"
 #include "tests/eval/reference_network.h"
-#include "tests/space/shapes.h"
+#include "tests/space/kinds.h"
 
 namespace hone {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const TaskShape kTask = ClassifierShape(100, 5, 12, 32);
+const TaskShape kTask = ClassifierShape(100, 5, 12);
 
 Architecture Make(std::int64_t d_model, std::vector<Precision> precisions,
                   AttentionSpec attention = MultiHead(2)) {
@@ -123,8 +123,7 @@ TEST(ExportOnnx, BlocksWithOneWindowShareOneMask) {
 // The graph's own text must stay small beside the weights, whose bytes CostOf
 // predicts; int8 biases add a scale for each output.
 TEST(ExportOnnx, FilesAreAsLongAsTheCostModelSays) {
-  for (const Precision precision :
-       {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
+  for (const Precision& precision : EveryPrecision()) {
     const Architecture architecture = Make(128, {precision, precision});
     const auto predicted =
         static_cast<double>(CostOf(architecture, kTask, 1, 8).weight_bytes);

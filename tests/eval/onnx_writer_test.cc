@@ -11,15 +11,15 @@ namespace {
 
 using ::testing::ElementsAre;
 
-TEST(PackInt4, PutsTheEarlierValueInTheLowNibble) {
-  const std::vector<std::int8_t> values = {1, 2, -1, -8, 7};
+TEST(PackCodes, PutsTheEarlierValueInTheLowBits) {
+  const std::vector<std::uint8_t> values = {1, 2, 0xFF, 0xF8, 7};
   // 0x1 and 0x2; 0xF and 0x8; 0x7 alone.
-  EXPECT_EQ(PackInt4(values), std::string("\x21\x8F\x07"));
-}
-
-TEST(PackInt4, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(PackInt4(std::vector<std::int8_t>{8}), Error);
-  EXPECT_THROW(PackInt4(std::vector<std::int8_t>{-9}), Error);
+  EXPECT_EQ(PackCodes(values, 4), std::string("\x21\x8F\x07"));
+  // 01 10 11 00; 11.
+  EXPECT_EQ(PackCodes(values, 2), std::string("\x39\x03", 2));
+  // 1 0 1 0 1.
+  EXPECT_EQ(PackCodes(values, 1), std::string("\x15"));
+  EXPECT_EQ(PackCodes(values, 8), std::string("\x01\x02\xFF\xF8\x07"));
 }
 
 TEST(OnnxWriter, KnownBytesOfTheSmallestModel) {

@@ -17,7 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const TaskShape kTask = ClassifierShape(200, 7, 40, 32);
+const TaskShape kTask = ClassifierShape(200, 7, 40);
 
 Architecture Make(std::int64_t d_model, std::vector<BlockSpec> blocks) {
   return {{d_model}, std::move(blocks)};

@@ -428,16 +428,25 @@ class ReferenceOps {
     const TensorData& weight = weights_.at(name + ".weight");
     const auto count = static_cast<std::size_t>(weight.elements());
     std::vector<double> values(count);
-    if (spec.precision == Precision::kF32) {
+    if (spec.precision.IsFloat()) {
       std::copy_n(weight.data<float>(), count, values.begin());
       return values;
     }
     const TensorData& scale = weights_.at(name + ".weight_scale");
     const std::size_t block =
         count / static_cast<std::size_t>(scale.elements());
+    const auto levels = weights_.find(name + ".weight_levels");
+    const auto zeros = weights_.find(name + ".weight_zero_point");
     for (std::size_t i = 0; i < count; ++i) {
-      values[i] = static_cast<double>(weight.data<std::int8_t>()[i]) *
-                  scale.data<float>()[i / block];
+      int code = weight.dtype == DType::kI8 ? weight.data<std::int8_t>()[i]
+                                            : weight.data<std::uint8_t>()[i];
+      if (levels != weights_.end()) {
+        code = levels->second.data<std::int8_t>()[code];
+      }
+      if (zeros != weights_.end()) {
+        code -= zeros->second.data<std::uint8_t>()[i / block];
+      }
+      values[i] = static_cast<double>(code) * scale.data<float>()[i / block];
     }
     return values;
   }
@@ -447,19 +456,22 @@ class ReferenceOps {
     const TensorData& bias = weights_.at(name + ".bias");
     std::vector<double> values(static_cast<std::size_t>(spec.out));
     for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = spec.precision == Precision::kW8A8
-                      ? static_cast<double>(bias.data<std::int32_t>()[i]) *
-                            *weights_.at(name + ".input_scale").data<float>() *
-                            weights_.at(name + ".weight_scale").data<float>()[i]
-                      : bias.data<float>()[i];
+      if (!spec.precision.int8_activations) {
+        values[i] = bias.data<float>()[i];
+        continue;
+      }
+      const TensorData& scale = weights_.at(name + ".weight_scale");
+      values[i] = static_cast<double>(bias.data<std::int32_t>()[i]) *
+                  *weights_.at(name + ".input_scale").data<float>() *
+                  scale.data<float>()[scale.elements() == 1 ? 0 : i];
     }
     return values;
   }
 
-  // The input as the layer sees it: rounded to u8 and back for w8a8.
+  // The input as the layer sees it: rounded to u8 and back, or as it is.
   Value Input(const std::string& name, const Value& x,
               const LinearSpec& spec) const {
-    if (spec.precision != Precision::kW8A8) return x;
+    if (!spec.precision.int8_activations) return x;
     const double scale = *weights_.at(name + ".input_scale").data<float>();
     const double zero =
         *weights_.at(name + ".input_zero_point").data<std::uint8_t>();
@@ -473,7 +485,7 @@ class ReferenceOps {
 
   const NamedTensors& weights_;
   InputRanges* ranges_;
-  CostOps shapes_{32};
+  CostOps shapes_;
 };
 static_assert(NetworkOps<ReferenceOps>);
 

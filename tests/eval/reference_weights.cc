@@ -31,7 +31,7 @@ class WeightVisitor : public CostOps {
  public:
   WeightVisitor(NamedTensors& weights, std::vector<LinearLayer>& linears,
                 std::uint64_t seed)
-      : CostOps(32), weights_(weights), linears_(linears), rng_(seed) {}
+      : weights_(weights), linears_(linears), rng_(seed) {}
 
   Value Embedding(const std::string& name, const Value& tokens,
                   std::int64_t rows, std::int64_t dim) {
@@ -107,43 +107,124 @@ TensorData Make(DType dtype, const Shape& shape, const std::vector<T>& values) {
   return tensor;
 }
 
-// Rounds runs of `block` weights to -limit..limit with one scale each.
-void RoundWeight(NamedTensors& weights, const LinearLayer& layer,
-                 std::int64_t block, double limit, const Shape& scale_shape) {
+// Some levels for each precision; those of one bit less than 4 are evenly
+// spaced, since the file adds two planes of bits.
+std::vector<int> SomeLevels(const Precision& precision) {
+  if (precision.weight_bits == 8) {
+    std::vector<int> levels(255);
+    std::iota(levels.begin(), levels.end(), -127);
+    return levels;
+  }
+  const int count = 1 << precision.weight_bits;
+  std::vector<int> levels;
+  for (int i = 0; i < count; ++i) {
+    if (precision.weight_bits < 4) {
+      levels.push_back(2 * i - count + 1);
+    } else if (precision.levels == Levels::kUniform) {
+      levels.push_back(i - 8);
+    } else {
+      levels.push_back((i - 8) * std::abs(i - 8));
+    }
+  }
+  return levels;
+}
+
+std::size_t Nearest(const std::vector<int>& levels, double x) {
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    if (std::abs(levels[i] - x) < std::abs(levels[best] - x)) best = i;
+  }
+  return best;
+}
+
+Shape ScalesOf(const LinearSpec& spec) {
+  if (spec.precision.block == Precision::kTensor) return {};
+  if (spec.precision.block == Precision::kRow) return {spec.out};
+  return {spec.out, spec.in / BlockFor(spec.precision, spec.in)};
+}
+
+// Rounds runs of weights that share a scale to the nearest level.
+void RoundWeight(NamedTensors& weights, const LinearLayer& layer) {
+  const LinearSpec& spec = layer.spec;
   const TensorData weight = weights.at(layer.name + ".weight");
   const float* values = weight.data<float>();
-  std::vector<std::int8_t> rounded;
+  const bool numbers = spec.precision.StoresIntegers();
+  const std::vector<int> levels = SomeLevels(spec.precision);
+  std::vector<std::uint8_t> codes;
   std::vector<float> scales;
+  const std::int64_t block =
+      weight.elements() / ScaleCount(spec.precision, spec.out, spec.in);
   for (std::int64_t at = 0; at < weight.elements(); at += block) {
     float largest = 1e-6f;
     for (std::int64_t i = at; i < at + block; ++i) {
       largest = std::max(largest, std::abs(values[i]));
     }
-    scales.push_back(static_cast<float>(largest / limit));
+    scales.push_back(largest / static_cast<float>(levels.back()));
     for (std::int64_t i = at; i < at + block; ++i) {
-      rounded.push_back(
-          static_cast<std::int8_t>(std::lround(values[i] / scales.back())));
+      const std::size_t code = Nearest(levels, values[i] / scales.back());
+      codes.push_back(static_cast<std::uint8_t>(
+          numbers ? levels[code] : static_cast<int>(code)));
     }
   }
-  weights[layer.name + ".weight"] = Make(DType::kI8, weight.shape, rounded);
+  weights[layer.name + ".weight"] =
+      Make(numbers ? DType::kI8 : DType::kU8, weight.shape, codes);
   weights[layer.name + ".weight_scale"] =
-      Make(DType::kF32, scale_shape, scales);
+      Make(DType::kF32, ScalesOf(spec), scales);
+  if (numbers) return;
+  weights[layer.name + ".weight_levels"] =
+      Make(DType::kI8, {static_cast<std::int64_t>(levels.size())},
+           std::vector<std::int8_t>(levels.begin(), levels.end()));
 }
 
-void RoundToInt8(NamedTensors& weights, const LinearLayer& layer,
-                 std::pair<double, double> range) {
+// Codes from 0 on, a zero point for each scale.
+void RoundAsymmetric(NamedTensors& weights, const LinearLayer& layer) {
+  const LinearSpec& spec = layer.spec;
+  const TensorData weight = weights.at(layer.name + ".weight");
+  const float* values = weight.data<float>();
+  const int highest = (1 << spec.precision.weight_bits) - 1;
+  std::vector<std::uint8_t> codes;
+  std::vector<std::uint8_t> zeros;
+  std::vector<float> scales;
+  const std::int64_t block =
+      weight.elements() / ScaleCount(spec.precision, spec.out, spec.in);
+  for (std::int64_t at = 0; at < weight.elements(); at += block) {
+    const auto [low, high] =
+        std::minmax_element(values + at, values + at + block);
+    scales.push_back((*high - *low) / static_cast<float>(highest));
+    const auto zero = std::clamp(std::lround(-*low / scales.back()), 0L,
+                                 static_cast<long>(highest));
+    zeros.push_back(static_cast<std::uint8_t>(zero));
+    for (std::int64_t i = at; i < at + block; ++i) {
+      codes.push_back(static_cast<std::uint8_t>(
+          std::clamp(std::lround(values[i] / scales.back()) + zero, 0L,
+                     static_cast<long>(highest))));
+    }
+  }
+  const Shape shape = ScalesOf(spec);
+  weights[layer.name + ".weight"] = Make(DType::kU8, weight.shape, codes);
+  weights[layer.name + ".weight_scale"] = Make(DType::kF32, shape, scales);
+  weights[layer.name + ".weight_zero_point"] = Make(DType::kU8, shape, zeros);
+  if (spec.precision.StoresIntegers()) return;
+  std::vector<std::int8_t> levels(static_cast<std::size_t>(highest) + 1);
+  std::iota(levels.begin(), levels.end(), std::int8_t{0});
+  weights[layer.name + ".weight_levels"] =
+      Make(DType::kI8, {highest + 1}, levels);
+}
+
+void RoundInput(NamedTensors& weights, const LinearLayer& layer,
+                std::pair<double, double> range) {
   const double low = std::min(range.first, 0.0);
   const double high = std::max(range.second, 1e-3);
   const auto scale = static_cast<float>((high - low) / 255);
   const auto zero = static_cast<std::uint8_t>(std::lround(-low / scale));
-  RoundWeight(weights, layer, layer.spec.in, 127, {layer.spec.out});
   const TensorData bias = weights.at(layer.name + ".bias");
   const float* weight_scale =
       weights.at(layer.name + ".weight_scale").data<float>();
+  const bool per_output = layer.spec.precision.block != Precision::kTensor;
   std::vector<std::int32_t> rounded;
   for (std::int64_t i = 0; i < layer.spec.out; ++i) {
-    rounded.push_back(static_cast<std::int32_t>(
-        std::lround(bias.data<float>()[i] / (scale * weight_scale[i]))));
+    rounded.push_back(static_cast<std::int32_t>(std::lround(
+        bias.data<float>()[i] / (scale * weight_scale[per_output ? i : 0]))));
   }
   weights[layer.name + ".bias"] = Make(DType::kI32, {layer.spec.out}, rounded);
   weights[layer.name + ".input_scale"] =
@@ -176,12 +257,14 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
   VisitWeights(visitor, architecture, task);
   NamedTensors quantized = weights;
   for (const LinearLayer& layer : linears) {
-    if (layer.spec.precision == Precision::kW8A8) {
-      RoundToInt8(quantized, layer, ranges.at(layer.name));
-    } else if (layer.spec.precision == Precision::kW4) {
-      const std::int64_t block = W4BlockFor(layer.spec.in, task.w4_block);
-      RoundWeight(quantized, layer, block, 7,
-                  {layer.spec.out, layer.spec.in / block});
+    if (layer.spec.precision.IsFloat()) continue;
+    if (layer.spec.precision.levels == Levels::kAsymmetric) {
+      RoundAsymmetric(quantized, layer);
+    } else {
+      RoundWeight(quantized, layer);
+    }
+    if (layer.spec.precision.int8_activations) {
+      RoundInput(quantized, layer, ranges.at(layer.name));
     }
   }
   return quantized;

@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-const TaskShape kTask = ClassifierShape(1000, 45, 32, 32);
+const TaskShape kTask = ClassifierShape(1000, 45, 32);
 
 double Accuracy(const Outcome& outcome) {
   return std::get<Measurement>(outcome).metrics.at("accuracy").value;

@@ -38,7 +38,7 @@ PreparedData MakeData() {
 TrainedEvaluatorOptions MakeOptions(const ScratchFolder& folder, int workers) {
   TrainedEvaluatorOptions options;
   options.study_seed = 3;
-  options.task = ClassifierShape(20, 2, 8, 16);
+  options.task = ClassifierShape(20, 2, 8);
   options.teacher.d_model = 16;
   options.teacher.layers = 1;
   options.teacher.heads = 2;

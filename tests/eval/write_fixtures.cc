@@ -68,7 +68,7 @@ void Write(const std::filesystem::path& folder, const Fixture& fixture) {
 
 Fixture Named(NetworkCase network, Precision precision, std::int64_t batch,
               std::int64_t tokens) {
-  network.name = TestName(network) + "_" + Name(precision) + "_" +
+  network.name = TestName(network) + "_" + TestName(precision) + "_" +
                  std::to_string(batch) + "x" + std::to_string(tokens);
   return {std::move(network), precision, batch, tokens};
 }
@@ -78,6 +78,10 @@ std::vector<Fixture> CheckFixtures() {
   std::vector<Fixture> fixtures;
   for (const NetworkCase& one : NetworkCases(32, Precision::kF32)) {
     fixtures.push_back(Named(one, Precision::kF32, 2, 17));
+  }
+  for (const Precision& precision : EveryPrecision()) {
+    fixtures.push_back(
+        Named(EncoderCase("full", {48}, precision), precision, 2, 9));
   }
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
@@ -96,7 +100,7 @@ std::vector<Fixture> CheckFixtures() {
 
 // Models of the size that a search on glosses proposes: 4 heads, FFN 4 d_model.
 std::vector<Fixture> PeerFixtures() {
-  const TaskShape task = ClassifierShape(8000, 45, 64, 32);
+  const TaskShape task = ClassifierShape(8000, 45, 64);
   std::vector<Fixture> fixtures;
   for (const std::int64_t d_model : {64, 128, 256}) {
     for (const std::int64_t layers : {2, 4}) {

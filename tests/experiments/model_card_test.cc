@@ -19,7 +19,7 @@ ModelCard Example() {
   card.program_version = "1";
   card.architecture = {{64}, {{LocalAttention{4, 8}, {128}, Precision::kW4}}};
   card.task.max_tokens = 33;
-  card.shape = ClassifierShape(1000, 2, 33, 64);
+  card.shape = ClassifierShape(1000, 2, 33);
   card.measurement.tokens = 24;
   card.classes = {"noun", "verb"};
   card.metrics = {{"accuracy", {0.75, "1", {}, {}}},

@@ -14,7 +14,7 @@
 
 namespace hone {
 
-inline const TaskShape kTestTask = ClassifierShape(1000, 10, 32, 32);
+inline const TaskShape kTestTask = ClassifierShape(1000, 10, 32);
 
 inline SearchSpace TestSpace() {
   SearchSpaceOptions options;

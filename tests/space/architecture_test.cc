@@ -62,7 +62,7 @@ TEST(Architecture, RefusesWhatItDoesNotKnow) {
           "did you mean 'learned'");
   refused(R"("heads":4)", R"("head":4)", "'heads' is missing");
   refused(R"("kind":"local")", R"("kind":"locale")", "did you mean 'local'");
-  refused(R"("w4")", R"("w5")", "did you mean 'w4'");
+  refused(R"("w4")", R"("w5")", "did you mean 'w8'");
   refused(R"("stem")", R"("stern")", "'stem' is missing");
   refused(R"({"d_model":128,)", R"({"x":1,"d_model":128,)", "unknown key 'x'");
   refused(R"("width":128)", R"("width":1.5)", "whole number");

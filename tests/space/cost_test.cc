@@ -9,7 +9,7 @@
 namespace hone {
 namespace {
 
-const TaskShape kTask = ClassifierShape(1000, 7, 20, 32);
+const TaskShape kTask = ClassifierShape(1000, 7, 20);
 
 // Worked by hand for d 64, FFN 128, T 10.
 TEST(Cost, HandWorkedExample) {
@@ -56,10 +56,20 @@ TEST(Cost, ScalesWithBatchAndBlocks) {
   EXPECT_EQ(cost(3, 5).parameters, cost(3, 1).parameters);
 }
 
-TEST(Cost, BlockOfFourBitScales) {
-  EXPECT_EQ(W4BlockFor(128, 32), 32);
-  EXPECT_EQ(W4BlockFor(48, 32), 16);
-  EXPECT_EQ(W4BlockFor(7, 32), 1);
+// 16 levels in a table of each layer; a scale for each output; half a byte.
+TEST(Cost, BytesOfATableOfLevels) {
+  const auto bytes = [](const char* word) {
+    return CostOf({{64}, {{MultiHead(4), {128}, ParsePrecision(word)}}}, kTask,
+                  1, 10)
+        .weight_bytes;
+  };
+  const std::int64_t weights = 4 * 64 * 64 + 2 * 64 * 128;
+  const std::int64_t outputs = 4 * 64 + 128 + 64;
+  const std::int64_t others = bytes("f32") - 4 * (weights + outputs);
+  EXPECT_EQ(bytes("w4-nf4:row"), others + weights / 2 + 6 * 16 + 8 * outputs);
+  EXPECT_EQ(bytes("w2:row"), others + weights / 4 + 6 * 4 + 8 * outputs);
+  EXPECT_EQ(bytes("w4-asymmetric"),
+            others + weights / 2 + 5 * weights / 32 + 4 * outputs);
 }
 
 TEST(Cost, MetricsByName) {

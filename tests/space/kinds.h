@@ -101,13 +101,54 @@ inline std::vector<NetworkCase> NetworkCases(std::int64_t d_model,
   return cases;
 }
 
+// One of every way that a linear layer is stored.
+inline std::vector<Precision> EveryPrecision() {
+  std::vector<Precision> precisions;
+  for (const char* word : {"f32",
+                           "w8a8",
+                           "w8a8:tensor",
+                           "w4a8",
+                           "w3a8",
+                           "w2a8",
+                           "w4a8-nf4",
+                           "w4a8-kmeans",
+                           "w8",
+                           "w8:64",
+                           "w8:tensor",
+                           "w8-asymmetric",
+                           "w4",
+                           "w4:row",
+                           "w4:tensor",
+                           "w4-asymmetric",
+                           "w4-asymmetric:row",
+                           "w3",
+                           "w3:row",
+                           "w3-asymmetric",
+                           "w2",
+                           "w2-asymmetric",
+                           "w2-kmeans",
+                           "w4-nf4:64",
+                           "w4-kmeans",
+                           "w4-log2",
+                           "w4-apot:row"}) {
+    precisions.push_back(ParsePrecision(word));
+  }
+  return precisions;
+}
+
 // For names of parameterized tests.
-inline std::string TestName(const NetworkCase& one) {
+inline std::string TestName(const std::string& text) {
   std::string name;
-  for (const char c : one.name) {
+  for (const char c : text) {
     name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
   }
   return name;
+}
+inline std::string TestName(const Precision& precision) {
+  return TestName(Name(precision));
+}
+inline std::string TestName(const NetworkCase& one) {
+  return TestName(one.name);
 }
 
 inline void PrintTo(const NetworkCase& one, std::ostream* out) {

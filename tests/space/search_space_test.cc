@@ -13,7 +13,7 @@
 namespace hone {
 namespace {
 
-const TaskShape kTask = ClassifierShape(100, 5, 16, 32);
+const TaskShape kTask = ClassifierShape(100, 5, 16);
 
 SearchSpaceOptions Small() {
   SearchSpaceOptions options;

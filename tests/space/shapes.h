@@ -6,13 +6,11 @@ namespace hone {
 
 constexpr TaskShape ClassifierShape(std::int64_t vocabulary,
                                     std::int64_t classes,
-                                    std::int64_t max_tokens,
-                                    std::int64_t w4_block = 32) {
+                                    std::int64_t max_tokens) {
   TaskShape shape;
   shape.vocabulary = vocabulary;
   shape.classes = classes;
   shape.max_tokens = max_tokens;
-  shape.w4_block = w4_block;
   return shape;
 }
 

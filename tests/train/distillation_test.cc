@@ -58,7 +58,7 @@ TEST(HiddenLoss, EqualsAHandComputedDistance) {
 
 TEST(ComputeLogits, PutsEveryRowInItsPlace) {
   const Architecture architecture = TinyArchitecture(8, Precision::kF32);
-  const TaskShape task = ClassifierShape(40, 5, 8, 32);
+  const TaskShape task = ClassifierShape(40, 5, 8);
   const TaskData data = TinyData(37, 5, 1);
   const NamedTensors weights = InitialWeights(architecture, task, 2);
   const TensorData logits = ComputeLogits(architecture, task, weights, data, 4);

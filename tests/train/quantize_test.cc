@@ -9,6 +9,7 @@
 #include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/compress/matrix_quantization.h"
+#include "train/compress/smooth.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
 #include "train/weights.h"
@@ -16,13 +17,14 @@
 namespace hone {
 namespace {
 
-constexpr TaskShape kTask = ClassifierShape(40, 5, 8, 32);
+constexpr TaskShape kTask = ClassifierShape(40, 5, 8);
 
 std::vector<float> Floats(const TensorData& data) {
   return {data.data<float>(), data.data<float>() + data.elements()};
 }
 
-struct QuantizeTest : testing::TestWithParam<std::string> {
+struct QuantizeFixture {
+  std::string calibration = "mse";
   TaskData data = TinyData(200, 5, 1);
   // Initial embeddings are small: the norms of a trained network are not.
   NamedTensors Weights(const Architecture& architecture) const {
@@ -30,7 +32,7 @@ struct QuantizeTest : testing::TestWithParam<std::string> {
   }
   NamedTensors Quantize(const Architecture& architecture,
                         QuantizationOptions options = {}) const {
-    options.calibration = GetParam();
+    options.calibration = calibration;
     return QuantizeNetwork(architecture, kTask, Weights(architecture), data,
                            options);
   }
@@ -43,6 +45,11 @@ struct QuantizeTest : testing::TestWithParam<std::string> {
                              Quantize(architecture, options), data, 64)));
   }
 };
+
+struct QuantizeTest : testing::TestWithParam<std::string>, QuantizeFixture {
+  QuantizeTest() { calibration = GetParam(); }
+};
+struct PlainQuantizeTest : testing::Test, QuantizeFixture {};
 
 INSTANTIATE_TEST_SUITE_P(Calibration, QuantizeTest,
                          testing::ValuesIn(CalibrationChoices()),
@@ -121,6 +128,47 @@ TEST_P(QuantizeTest, ReducedRangeHolds) {
   for (std::int64_t i = 0; i < codes.elements(); ++i) {
     EXPECT_LE(std::abs(codes.data<std::int8_t>()[i]), 63);
   }
+}
+
+// Each way to round better leaves logits closer, or as close.
+TEST_F(PlainQuantizeTest, BetterRoundingBringsLogitsCloser) {
+  for (const char* word : {"w4a8", "w4:row", "w3:row"}) {
+    const Architecture architecture =
+        TinyArchitecture(64, ParsePrecision(word));
+    const double plain = LogitsSqnr(architecture);
+    EXPECT_GT(LogitsSqnr(architecture, {.rounding = "gptq"}), plain + 1)
+        << word;
+    EXPECT_GT(LogitsSqnr(architecture, {.bias_correction = true}), plain - 0.2)
+        << word;
+    EXPECT_GT(LogitsSqnr(architecture, {.smoothing = true}), plain - 1)
+        << word;
+  }
+}
+
+// Scale between a norm and its readers: the function stays as it was.
+TEST_F(PlainQuantizeTest, SmoothingLeavesTheFunctionAsItWas) {
+  const Architecture architecture = TinyArchitecture(64, Precision::kW8A8);
+  NamedTensors weights = Weights(architecture);
+  // An outlier channel, which is what smoothing is for.
+  weights.at("encoder.0.attention_norm.weight").data<float>()[3] = 40;
+  const LinearUses linears =
+      CalibrationRun(architecture, kTask, weights, data).FindLinears();
+  CalibrationRun run(architecture, kTask, weights, data);
+  const NamedTensors smooth = SmoothInputs(architecture, run, linears, weights);
+  EXPECT_NE(smooth.at("encoder.0.attention_norm.weight"),
+            weights.at("encoder.0.attention_norm.weight"));
+  const Architecture f32 = WithoutPrecision(architecture);
+  const std::vector<float> a = ComputeFlatLogits(f32, kTask, weights, data, 64);
+  const std::vector<float> b = ComputeFlatLogits(f32, kTask, smooth, data, 64);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_NEAR(a[i], b[i], 1e-4 * (1 + std::abs(a[i])));
+  }
+  const auto sqnr = [&](bool smoothing) {
+    const NamedTensors quantized = QuantizeNetwork(
+        architecture, kTask, weights, data, {.smoothing = smoothing});
+    return Sqnr(a, ComputeFlatLogits(architecture, kTask, quantized, data, 64));
+  };
+  EXPECT_GT(sqnr(true), sqnr(false) + 3);
 }
 
 // What the interpreter computes in floats is what an engine computes in

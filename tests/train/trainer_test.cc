@@ -15,7 +15,7 @@
 namespace hone {
 namespace {
 
-constexpr TaskShape kTask = ClassifierShape(40, 5, 8, 32);
+constexpr TaskShape kTask = ClassifierShape(40, 5, 8);
 
 struct TrainerTest : testing::Test {
   TaskData data = TinyData(160, 5, 1);

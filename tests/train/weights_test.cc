@@ -14,7 +14,7 @@
 namespace hone {
 namespace {
 
-constexpr TaskShape kTask = ClassifierShape(50, 7, 12, 32);
+constexpr TaskShape kTask = ClassifierShape(50, 7, 12);
 
 std::int64_t Elements(const NamedTensors& tensors) {
   std::int64_t sum = 0;

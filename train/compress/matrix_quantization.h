@@ -3,36 +3,80 @@
 #include <cstdint>
 #include <vector>
 
+#include "space/precision.h"
+
 namespace hone {
 
-// Integer codes of a row-major [rows, columns] matrix and their scales:
-// w[r,c] ~ codes[r,c] * scales[r, c / block].
+// What the codes of a precision stand for, in units of the scale.
+//   8 bits        -limit..limit
+//   4 bits        -8..7
+//   3, 2 bits     the odd numbers -7..7, -3..3: symmetric and without a zero
+//   asymmetric    code - zero point, codes 0..2^bits - 1
+//   nf4           127 times the quantiles of N(0,1) of Dettmers et al. 2023
+//                 (QLoRA, appendix E), rounded
+//   kmeans        127 times the cluster means, rounded
+//   log2          0 and +-1, 2, 4, ..., 64
+//   apot          sums of {0, 8, 4, 1} and {0, 2}, both signs, times 12
+//                 (Li et al. 2020, eq. 3, as in the authors' code for 3 bits
+//                 and a sign)
+// All levels fit 8 bits, so that integer kernels can multiply them.
+class CodeLevels {
+ public:
+  // `limit` of 8 bits: 127, or 63 where u8 x s8 products would saturate.
+  // kmeans: `table` holds the levels.
+  explicit CodeLevels(const Precision& precision, std::int64_t limit = 127,
+                      std::vector<std::int8_t> table = {});
+
+  // The code whose level is nearest to x, in units of the scale.
+  std::int16_t Nearest(double x) const;
+  double Value(std::int16_t code) const {
+    return table_.empty() ? code : table_[static_cast<std::size_t>(code)];
+  }
+  double lowest() const { return lowest_; }
+  double highest() const { return highest_; }
+  // Empty where codes are numbers themselves.
+  const std::vector<std::int8_t>& table() const { return table_; }
+
+ private:
+  double lowest_ = 0;
+  double highest_ = 0;
+  std::vector<std::int8_t> table_;  // ascending
+};
+
+// Codes of a row-major [rows, columns] matrix; `block` values in a row of the
+// flat matrix share one scale: w[i] ~ (level of codes[i] - zero) * scale.
 struct QuantizedMatrix {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
-  std::int64_t block = 0;  // columns that share one scale
-  std::vector<std::int8_t> codes;
-  std::vector<float> scales;  // [rows, columns / block]
+  std::int64_t block = 0;
+  std::vector<std::int16_t> codes;
+  std::vector<float> scales;
+  std::vector<std::int16_t> zeros;  // asymmetric: one for each scale
+  std::vector<std::int8_t> levels;  // CodeLevels::table
 };
 
-// Symmetric, one scale for each row: scale = max|w| / limit, codes within
-// +-limit: 127, or 63 where u8 x s8 products would saturate.
-QuantizedMatrix QuantizeRows(const std::vector<float>& weights,
-                             std::int64_t rows, std::int64_t columns,
-                             std::int64_t limit);
+struct MatrixOptions {
+  std::int64_t limit = 127;  // of 8-bit codes
+  // The scale that just holds a block's largest magnitude, instead of the one
+  // with the least squared error.
+  bool largest = false;
+};
 
-// Codes -8..7 with one positive scale for `block` columns of a row. Of 21
-// candidate clips of the block's largest magnitude the one is taken whose
-// codes, with their own least-squares scale <w,q>/<q,q>, leave the smallest
-// squared error. Requires: block divides columns.
-QuantizedMatrix QuantizeBlocks4(const std::vector<float>& weights,
-                                std::int64_t rows, std::int64_t columns,
-                                std::int64_t block);
+// Rounds to nearest. Scales: 8 bits, the largest magnitude over the limit;
+// fewer bits, of 30 clips of the block's extremes (and both signs where levels
+// are not symmetric) the one whose codes, with their own least-squares scale
+// <w,q>/<q,q>, leave the smallest squared error. A block of zeros has a small scale.
+// Requires: finite weights.
+QuantizedMatrix QuantizeMatrix(const std::vector<float>& weights,
+                               std::int64_t rows, std::int64_t columns,
+                               const Precision& precision,
+                               const MatrixOptions& options = {});
 
-// codes * scales, row major.
+// What the codes stand for, row major.
 std::vector<float> Dequantize(const QuantizedMatrix& matrix);
 
 // bias / (input_scale * weight_scale[o]), rounded half to even, within int32.
+// One weight scale serves all outputs, or each has its own.
 std::vector<std::int32_t> QuantizeBias(const std::vector<float>& bias,
                                        float input_scale,
                                        const std::vector<float>& weight_scales);

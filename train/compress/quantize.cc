@@ -1,244 +1,109 @@
 #include "train/compress/quantize.h"
 
-#include <algorithm>
 #include <map>
 #include <string>
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/fake_quantize_per_tensor_affine.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/linear.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/tensor.h>
 
 #include "space/base/error.h"
-#include "space/network/cost_ops.h"
-#include "space/network/transformer.h"
-#include "train/compress/calibrate.h"
-#include "train/compress/matrix_quantization.h"
-#include "train/eager_ops.h"
-#include "train/forward.h"
+#include "train/compress/calibration_run.h"
+#include "train/compress/gptq.h"
+#include "train/compress/input_ranges.h"
+#include "train/compress/smooth.h"
+#include "train/compress/stored_matrix.h"
 #include "train/torch_boundary.h"
 
 namespace hone {
 namespace {
 
-constexpr std::int64_t kCalibrationBatch = 64;
+using Matrices = std::map<std::string, QuantizedMatrix>;
+using Inputs = std::map<std::string, ActivationQuantization>;
 
-// A linear layer as the network asked for it. Layers that read one and the same
-// tensor (query, key, value) share the entry that `input` names, and with it
-// scale and zero point.
-struct LinearUse {
-  LinearSpec spec;
-  std::string input;
-};
-
-std::vector<float> Floats(const NamedTensors& tensors,
-                          const std::string& name) {
-  const TensorData& data = tensors.at(name);
-  const auto* values = data.data<float>();
-  return {values, values + data.elements()};
+MatrixOptions RoundingOf(const QuantizationOptions& options) {
+  return {.limit = options.reduce_range ? 63 : 127};
 }
 
-// The 8-bit form of a layer's weights.
-QuantizedMatrix Rows8(const NamedTensors& tensors, const std::string& name,
-                      const LinearSpec& spec,
+// X^T X of every tensor that quantized layers read, by LinearUse::input.
+std::map<std::string, at::Tensor> Hessians(CalibrationRun& run,
+                                           const LinearUses& linears) {
+  std::map<std::string, at::Tensor> hessians;
+  run.Watch([&](const std::string& name, const at::Tensor& input) {
+    const LinearUse& use = linears.at(name);
+    if (use.spec.precision.IsFloat() || use.input != name) return;
+    const at::Tensor product = input.t().matmul(input).to(at::kDouble);
+    const auto [entry, fresh] = hessians.try_emplace(name, product);
+    if (!fresh) entry->second.add_(product);
+  });
+  return hessians;
+}
+
+Matrices RoundWeights(CalibrationRun& run, const LinearUses& linears,
+                      const NamedTensors& weights,
                       const QuantizationOptions& options) {
-  return QuantizeRows(Floats(tensors, name + ".weight"), spec.out, spec.in,
-                      options.reduce_range ? 63 : 127);
+  std::map<std::string, at::Tensor> hessians;
+  if (options.rounding == "gptq") hessians = Hessians(run, linears);
+  Matrices matrices;
+  for (const auto& [name, use] : linears) {
+    const LinearSpec& spec = use.spec;
+    if (spec.precision.IsFloat()) continue;
+    const std::vector<float> values = Floats(weights, name + ".weight");
+    const auto hessian = hessians.find(use.input);
+    matrices[name] = hessian == hessians.end()
+                         ? QuantizeMatrix(values, spec.out, spec.in,
+                                          spec.precision, RoundingOf(options))
+                         : QuantizeByGptq(values, spec.out, spec.in,
+                                          spec.precision, hessian->second,
+                                          kGptqDamping, RoundingOf(options));
+  }
+  return matrices;
 }
 
-// Runs the network over the calibration data and watches its linear layers.
-class Calibration {
- public:
-  Calibration(const Architecture& architecture, const TaskShape& task,
-              const NamedTensors& weights, const TaskData& data)
-      : architecture_(architecture),
-        task_(task),
-        tensors_(weights),
-        weights_(weights, at::kCPU),
-        batches_(OrderedBatches(data, kCalibrationBatch)),
-        data_(data) {}
-
-  std::map<std::string, LinearUse> FindLinears() {
-    std::map<std::string, LinearUse> linears;
-    at::Tensor last_input;
-    std::string last_name;
-    const EagerOptions options{.observer = [&](const std::string& name,
-                                               const LinearSpec& spec,
-                                               const at::Tensor& input) {
-      if (!input.is_same(last_input)) last_name = name;
-      last_input = input;
-      linears[name] = {spec, last_name};
-    }};
-    Run(options, 1);
-    return linears;
-  }
-
-  // The quantization of each tensor that w8a8 layers read, by its name.
-  std::map<std::string, ActivationQuantization> FindInputs(
-      const std::map<std::string, LinearUse>& linears,
-      const QuantizationOptions& options) {
-    const Streams streams = Observe(linears);
-    const std::vector<std::string>& names = CalibratorNames();
-    const auto chosen =
-        std::find(names.begin(), names.end(), options.calibration);
-    if (chosen == names.end())
-      return LeastOutputError(streams, linears, options);
-    std::map<std::string, ActivationQuantization> result;
-    for (const auto& [name, stream] : streams) {
-      result[name] = QuantizationOf(stream.RangeBy(
-          static_cast<Calibrator>(chosen - names.begin()), options.percentile));
-    }
-    return result;
-  }
-
- private:
-  using Streams = std::map<std::string, StreamStatistics>;
-
-  Streams Observe(const std::map<std::string, LinearUse>& linears) {
-    Streams streams;
-    for (const auto& [name, use] : linears) {
-      if (use.spec.precision == Precision::kW8A8) streams[use.input];
-    }
-    const auto watch = [&](auto add) {
-      Watch([&](const std::string& name, const at::Tensor& input) {
-        const auto found = streams.find(name);
-        if (found == streams.end()) return;
-        add(name, found->second, input);
-      });
-    };
-    if (streams.empty()) return {};
-    watch([](const std::string& name, StreamStatistics& stream,
-             const at::Tensor& input) {
-      if (!at::isfinite(input).all().item<bool>()) {
-        throw Error(ErrorCode::kUsage,
-                    "cannot quantize: an input of layer '" + name +
-                        "' is not finite; the training that made these "
-                        "weights diverged");
-      }
-      stream.AddToRange(input.const_data_ptr<float>(), input.numel());
-    });
-    for (auto& [name, stream] : streams) stream.StartHistograms();
-    watch([](const std::string&, StreamStatistics& stream,
-             const at::Tensor& input) {
-      stream.AddToHistograms(input.const_data_ptr<float>(), input.numel());
-    });
-    return streams;
-  }
-
-  // A third pass: what every calibrator makes of the outputs of the layers.
-  std::map<std::string, ActivationQuantization> LeastOutputError(
-      const Streams& streams, const std::map<std::string, LinearUse>& linears,
-      const QuantizationOptions& options) {
-    struct Candidate {
-      ActivationQuantization quantization;
-      double error = 0;
-    };
-    std::map<std::string, std::vector<Candidate>> candidates;
-    for (const auto& [name, stream] : streams) {
-      for (std::size_t i = 0; i < CalibratorNames().size(); ++i) {
-        candidates[name].push_back({QuantizationOf(
-            stream.RangeBy(static_cast<Calibrator>(i), options.percentile))});
-      }
-    }
-    std::map<std::string, std::vector<float>> rounded_rows;
-    for (const auto& [name, use] : linears) {
-      if (use.spec.precision != Precision::kW8A8) continue;
-      rounded_rows[name] = Dequantize(Rows8(tensors_, name, use.spec, options));
-    }
-    Watch([&](const std::string& name, const at::Tensor& input) {
-      const LinearUse& use = linears.at(name);
-      if (use.spec.precision != Precision::kW8A8) return;
-      const at::Tensor weight = weights_.GetLinear(name, use.spec).weight;
-      const at::Tensor exact = at::linear(input, weight);
-      const at::Tensor rounded = at::from_blob(rounded_rows.at(name).data(),
-                                               weight.sizes(), at::kFloat);
-      for (Candidate& candidate : candidates.at(use.input)) {
-        const at::Tensor codes = at::fake_quantize_per_tensor_affine(
-            input, candidate.quantization.scale,
-            candidate.quantization.zero_point, 0, 255);
-        candidate.error += at::linear(codes, rounded)
-                               .sub_(exact)
-                               .square_()
-                               .sum(at::kDouble)
-                               .item<double>();
-      }
-    });
-    std::map<std::string, ActivationQuantization> result;
-    for (const auto& [name, list] : candidates) {
-      result[name] =
-          std::min_element(list.begin(), list.end(),
-                           [](const Candidate& a, const Candidate& b) {
-                             return a.error < b.error;
-                           })
-              ->quantization;
-    }
-    return result;
-  }
-
-  // Shows every linear layer's inputs, over all of the calibration data.
-  template <typename Watcher>
-  void Watch(Watcher&& watcher) {
-    const EagerOptions options{.observer = [&](const std::string& name,
-                                               const LinearSpec&,
-                                               const at::Tensor& input) {
-      watcher(name, input.contiguous());
-    }};
-    Run(options, batches_.size());
-  }
-
-  void Run(const EagerOptions& options, std::size_t batches) {
-    const at::NoGradGuard no_grad;
-    EagerOps ops(weights_, options);
-    for (std::size_t i = 0; i < batches; ++i) {
-      const NetworkBatch batch =
-          MakeNetworkBatch(data_, task_, batches_[i], at::kCPU);
-      Transformer(ops, architecture_, task_, batch.input, batch.target);
-    }
-  }
-
-  const Architecture& architecture_;
-  const TaskShape& task_;
-  const NamedTensors& tensors_;
-  StoredWeights weights_;
-  std::vector<Batch> batches_;
-  const TaskData& data_;
+struct MeanInputs {
+  at::Tensor exact;
+  at::Tensor rounded;
+  std::int64_t rows = 0;
 };
 
-template <typename T>
-TensorData Stored(DType dtype, std::vector<std::int64_t> shape,
-                  const std::vector<T>& values) {
-  HONE_CHECK_EQ(BytesOf(dtype), sizeof(T));
-  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-  return {dtype, std::move(shape), {bytes, bytes + values.size() * sizeof(T)}};
-}
-
-void StoreW8A8(const std::string& name, const LinearSpec& spec,
-               const ActivationQuantization& input,
-               const QuantizationOptions& options, NamedTensors& tensors) {
-  const QuantizedMatrix matrix = Rows8(tensors, name, spec, options);
-  const std::vector<std::int32_t> bias =
-      QuantizeBias(Floats(tensors, name + ".bias"), input.scale, matrix.scales);
-  tensors[name + ".weight"] =
-      Stored(DType::kI8, {spec.out, spec.in}, matrix.codes);
-  tensors[name + ".weight_scale"] =
-      Stored(DType::kF32, {spec.out}, matrix.scales);
-  tensors[name + ".input_scale"] =
-      Stored(DType::kF32, {}, std::vector<float>{input.scale});
-  tensors[name + ".input_zero_point"] = Stored(
-      DType::kU8, {},
-      std::vector<std::uint8_t>{static_cast<std::uint8_t>(input.zero_point)});
-  tensors[name + ".bias"] = Stored(DType::kI32, {spec.out}, bias);
-}
-
-void StoreW4(const std::string& name, const LinearSpec& spec,
-             std::int64_t block, NamedTensors& tensors) {
-  const QuantizedMatrix matrix = QuantizeBlocks4(
-      Floats(tensors, name + ".weight"), spec.out, spec.in, block);
-  tensors[name + ".weight"] =
-      Stored(DType::kI8, {spec.out, spec.in}, matrix.codes);
-  tensors[name + ".weight_scale"] =
-      Stored(DType::kF32, {spec.out, spec.in / block}, matrix.scales);
+// W E[x] - W' E[x'] of every quantized layer: what its outputs lose on average.
+std::map<std::string, std::vector<float>> MeanErrors(
+    CalibrationRun& run, const LinearUses& linears, const NamedTensors& weights,
+    const Matrices& matrices, const Inputs& inputs) {
+  std::map<std::string, MeanInputs> means;
+  run.Watch([&](const std::string& name, const at::Tensor& x_NI) {
+    const LinearUse& use = linears.at(name);
+    if (use.spec.precision.IsFloat()) return;
+    at::Tensor rounded = x_NI;
+    if (use.spec.precision.int8_activations) {
+      const ActivationQuantization& q = inputs.at(use.input);
+      rounded = at::fake_quantize_per_tensor_affine(x_NI, q.scale, q.zero_point,
+                                                    0, 255);
+    }
+    const auto sum = [](const at::Tensor& x) {
+      return x.sum(at::IntArrayRef{0}, false, at::kDouble);
+    };
+    MeanInputs& mean = means[name];
+    mean.exact = mean.rows == 0 ? sum(x_NI) : mean.exact.add(sum(x_NI));
+    mean.rounded =
+        mean.rows == 0 ? sum(rounded) : mean.rounded.add(sum(rounded));
+    mean.rows += x_NI.size(0);
+  });
+  std::map<std::string, std::vector<float>> errors;
+  for (const auto& [name, mean] : means) {
+    const at::Tensor exact =
+        ToTensor(weights.at(name + ".weight"), at::kCPU).to(at::kDouble);
+    const at::Tensor rounded = at::tensor(Dequantize(matrices.at(name)))
+                                   .view_as(exact)
+                                   .to(at::kDouble);
+    const at::Tensor error = exact.mv(mean.exact)
+                                 .sub(rounded.mv(mean.rounded))
+                                 .div(static_cast<double>(mean.rows))
+                                 .to(at::kFloat);
+    const auto* values = error.const_data_ptr<float>();
+    errors[name] = {values, values + error.numel()};
+  }
+  return errors;
 }
 
 }  // namespace
@@ -258,16 +123,34 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
                              const QuantizationOptions& options) {
   HONE_CHECK(calibration.size() > 0);
   return AtTorchBoundary("quantizing", [&] {
-    Calibration run(architecture, task, weights, calibration);
-    const auto linears = run.FindLinears();
-    const auto inputs = run.FindInputs(linears, options);
     NamedTensors tensors = weights;
-    for (const auto& [name, use] : linears) {
-      if (use.spec.precision == Precision::kW8A8) {
-        StoreW8A8(name, use.spec, inputs.at(use.input), options, tensors);
-      } else if (use.spec.precision == Precision::kW4) {
-        StoreW4(name, use.spec, W4BlockFor(use.spec.in, options.w4_block),
-                tensors);
+    LinearUses linears =
+        CalibrationRun(architecture, task, weights, calibration).FindLinears();
+    if (options.smoothing) {
+      CalibrationRun run(architecture, task, weights, calibration);
+      tensors = SmoothInputs(architecture, run, linears, std::move(tensors));
+    }
+    const NamedTensors exact = tensors;
+    CalibrationRun run(architecture, task, exact, calibration);
+    const Matrices matrices = RoundWeights(run, linears, exact, options);
+    const Inputs inputs =
+        FindInputQuantizations(run, linears, exact, matrices,
+                               {options.calibration, options.percentile});
+    std::map<std::string, std::vector<float>> errors;
+    if (options.bias_correction) {
+      errors = MeanErrors(run, linears, exact, matrices, inputs);
+    }
+    for (const auto& [name, matrix] : matrices) {
+      const LinearUse& use = linears.at(name);
+      std::vector<float> bias = Floats(exact, name + ".bias");
+      if (options.bias_correction) {
+        for (std::size_t i = 0; i < bias.size(); ++i)
+          bias[i] += errors[name][i];
+      }
+      StoreMatrix(name, use.spec, matrix, tensors);
+      tensors[name + ".bias"] = Stored(DType::kF32, {use.spec.out}, bias);
+      if (use.spec.precision.int8_activations) {
+        StoreInput(name, use.spec, inputs.at(use.input), bias, tensors);
       }
     }
     return tensors;

@@ -19,7 +19,9 @@ struct QuantizationOptions {
   std::string calibration = "mse";
   double percentile = 99.99;
   std::int64_t calibration_examples = 512;
-  std::int64_t w4_block = 32;
+  std::string rounding = "nearest";
+  bool smoothing = false;
+  bool bias_correction = false;
   bool reduce_range = false;
 
   template <typename Self, typename Visitor>
@@ -32,27 +34,36 @@ struct QuantizationOptions {
           "percent of the activations that \"percentile\" keeps");
     visit("calibration_examples", self.calibration_examples, InRange{1, 1e6},
           "examples of the training split that calibration reads");
-    visit("w4_block", self.w4_block, InRange{16, 128},
-          "inputs that share one 4-bit scale: 32, 64 or 128");
+    visit("rounding", self.rounding, OneOf{{"nearest", "gptq"}},
+          "how weights find their codes; gptq: later inputs make good what "
+          "rounding the earlier ones changed in a layer's output");
+    visit("smoothing", self.smoothing, AnyValue{},
+          "move scale between a norm and the layers that read it, as their "
+          "outputs err least");
+    visit("bias_correction", self.bias_correction, AnyValue{},
+          "shift biases by the mean error of each output");
     visit("reduce_range", self.reduce_range, AnyValue{},
           "7-bit weights, for CPUs whose u8 x s8 products saturate (no VNNI)");
   }
 };
 
-// The quantized form of each linear layer, by name; everything else as it was.
-//   f32    NAME.weight f32 [out,in]            NAME.bias f32 [out]
-//   w8a8   NAME.weight i8 [out,in] in -127..127, NAME.weight_scale f32 [out],
-//          NAME.input_scale f32 [], NAME.input_zero_point u8 [],
-//          NAME.bias i32 [out] with scale input_scale * weight_scale[o]
-//   w4     NAME.weight i8 [out,in] in -8..7 (one value a byte here; packed when
-//          exported), NAME.weight_scale f32 [out, in/block], NAME.bias f32
-// `calibration` holds the examples whose activations choose input_scale and
-// input_zero_point; layers that read the same tensor get the same ones. With
-// "auto" the calibrator is chosen for each tensor: the one whose codes leave
-// the least sum of |W x - W' x'|^2 over the layers that read it.
-// Where block does not divide `in`, the largest power of two that does is used.
-// Throws kUsage for weights with which an activation is not finite, and names
-// the layer.
+// The quantized form of each linear layer, by name; everything else as it was
+// (with smoothing, norms and their readers are scaled against each other).
+//   NAME.weight            f32 [out,in], or codes: i8 where they are numbers of
+//                          8 or 4 bits; u8 where they lie above a zero point or
+//                          name a level. One code a byte here, packed when
+//                          exported
+//   NAME.weight_scale      f32 [out, in/block]; [out] of rows, [] of a tensor
+//   NAME.weight_zero_point u8, in the shape of the scales; asymmetric alone
+//   NAME.weight_levels     i8 [2^bits]; where codes name levels
+//   NAME.input_scale       f32 [], with 8-bit activations
+//   NAME.input_zero_point  u8 [], likewise
+//   NAME.bias              f32 [out]; with 8-bit activations i32 with scale
+//                          input_scale * weight_scale[o]
+// `calibration` holds the examples whose activations choose what depends on
+// them; layers that read the same tensor get the same input scale and zero
+// point. Throws kUsage for weights with which an activation is not finite, and
+// names the layer.
 NamedTensors QuantizeNetwork(const Architecture& architecture,
                              const TaskShape& task, const NamedTensors& weights,
                              const TaskData& calibration,

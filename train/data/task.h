@@ -36,7 +36,7 @@ struct PreparedData {
   PixelScale pixels;                             // of images
   TaskData train;
   TaskData dev;
-  // What the network's size depends on; w4_block is not the data's to say.
+  // What the network's size depends on.
   TaskShape shape;
   // SHA-256 over examples, splits and vocabulary: the identity of the data.
   std::string content_hash;
