@@ -19,7 +19,7 @@ struct InspectedProduct {
   // The first product of the same node, where that is another one.
   std::optional<std::size_t> shares_with;
   // Element types of activations and weights as the kernel reads them:
-  // "u8/i8", "f32/i4", "f32" where both are; "?" without a node.
+  // "u8/i8", "f32/i4", "f32" where both are; "-" without a node.
   std::string runs;
   // Low-bit in the file but run in float, or decompressed on the fly.
   bool miss = false;
@@ -30,14 +30,21 @@ struct InspectedProduct {
 struct InspectedPhase {
   std::string file;
   std::string what;   // "one inference", "a prompt", "a step", "a source"
-  double run_ms = 0;  // median wall time of it, while nodes are timed
-  // Microseconds are those of one run, on average.
+  double run_ms = 0;  // wall time of it, while nodes are timed
+  // Microseconds are those of one run.
   std::vector<EngineNode> nodes;
   std::vector<InspectedProduct> products;
 
-  double NodeMicroseconds() const;
+  double NodeMicroseconds() const {
+    double sum = 0;
+    for (const EngineNode& one : nodes) sum += one.microseconds;
+    return sum;
+  }
   // Of the time of all nodes; 0 where none of them was long enough to count.
-  double Share(std::size_t node) const;
+  double Share(std::size_t node) const {
+    const double all = NodeMicroseconds();
+    return all > 0 ? nodes.at(node).microseconds / all : 0;
+  }
 };
 
 struct InspectedFile {
@@ -58,10 +65,11 @@ std::vector<InspectedProduct> MatchProducts(
     const std::vector<EngineNode>& nodes);
 
 // Reads the files of an exported folder and runs them with timed nodes, in
-// loads of their own: three runs to warm up, then at least 20, until 0.3
-// seconds are over. An encoder: one inference of options.batch x
-// options.tokens. A decoder: a prompt of that many tokens, and apart from it
-// options.new_tokens - 1 steps behind a prompt (at least one). An
+// three loads of their own, each with three runs to warm up and then at least
+// 20, until 0.1 seconds are over. Times are the median of the loads' means,
+// since another process may disturb one of them. An encoder: one inference of
+// options.batch x options.tokens. A decoder: a prompt of that many tokens, and
+// apart from it options.new_tokens - 1 steps behind a prompt (at least one). An
 // encoder-decoder: the source, and steps behind it.
 // Throws as ReadOnnx and Engine::Load, and Error{kUsage} when the engine does
 // not tell its nodes.

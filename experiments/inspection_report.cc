@@ -139,13 +139,24 @@ Table KernelTable(const InspectedPhase& phase) {
 
 std::string Milliseconds(double value) { return NumberText(value) + " ms"; }
 
+// Kernels that count in whole microseconds tell little of a short run.
+bool IsCoarse(const InspectedPhase& phase) {
+  return phase.NodeMicroseconds() < 0.75e3 * phase.run_ms;
+}
+
 std::string PhaseText(const InspectedPhase& phase) {
   Reasons reasons;
   const Table products = ProductTable(phase, reasons);
-  return phase.file + ", " + phase.what + ": " + Milliseconds(phase.run_ms) +
-         " while kernels are timed, which take " +
-         Milliseconds(phase.NodeMicroseconds() / 1000) + " of it\n" +
-         ToText(products) + "\n" + ToText(reasons.ToTable()) + "\n" +
+  std::string text = phase.file + ", " + phase.what + ": " +
+                     Milliseconds(phase.run_ms) + ", of which " +
+                     Milliseconds(phase.NodeMicroseconds() / 1000) +
+                     " were counted in kernels\n";
+  if (IsCoarse(phase)) {
+    text +=
+        "The engine counts whole microseconds of each kernel: too coarse for "
+        "this run,\nand a larger --batch or --length shows shares better.\n";
+  }
+  return text + ToText(products) + "\n" + ToText(reasons.ToTable()) + "\n" +
          ToText(KernelTable(phase)) + "\n";
 }
 

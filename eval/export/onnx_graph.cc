@@ -181,11 +181,19 @@ class Shapes {
 OnnxGraph::OnnxGraph(const ReadModel& model) : model_(model) {
   constant_.insert("");
   for (const auto& [name, tensor] : model.constants) constant_.insert(name);
+  for (const auto& [name, value] : model.inputs) {
+    if (!IsConstant(name)) of_values_.insert(name);
+  }
   for (const ReadNode& node : model.nodes) {
     const bool constant =
         std::all_of(node.inputs.begin(), node.inputs.end(),
                     [&](const std::string& one) { return IsConstant(one); });
+    const bool of_shapes =
+        node.op == "Shape" ||
+        std::all_of(node.inputs.begin(), node.inputs.end(),
+                    [&](const std::string& one) { return IsOfShapes(one); });
     for (const std::string& output : node.outputs) {
+      if (!of_shapes) of_values_.insert(output);
       makers_[output] = &node;
       if (constant) constant_.insert(output);
     }

@@ -37,6 +37,10 @@ class OnnxGraph {
   // The same, but for which part of it is taken and how it lies: a table cut
   // to the tokens that there are.
   bool IsWeight(const std::string& value) const;
+  // Known once the shapes of the inputs are.
+  bool IsOfShapes(const std::string& value) const {
+    return !of_values_.contains(value);
+  }
   // Requires: IsWeight(value).
   OnnxCone ConeOf(const std::string& value) const;
 
@@ -48,6 +52,7 @@ class OnnxGraph {
   std::map<std::string, const ReadNode*> makers_;
   std::map<std::string, std::vector<const ReadNode*>> readers_;
   std::set<std::string> constant_;
+  std::set<std::string> of_values_;  // what the inputs' values go into
 };
 
 // The shape of a value that its cone determines, before a Slice; none where an

@@ -186,6 +186,7 @@ class Reading {
     StoredProduct product;
     product.value = node.outputs[0];
     product.activations = quantized.empty() ? "f32" : quantized;
+    product.of_shapes = graph_.IsOfShapes(product.value);
     product.values = ValuesFrom(graph_, node);
     if (left || right) {
       product.weight = WeightOf(graph_, operand, BitsOf(quantized));

@@ -38,6 +38,8 @@ struct StoredProduct {
   // `value`, and what it becomes while nobody else reads it: an engine names a
   // kernel after any of them.
   std::vector<std::string> values;
+  // Known once the shapes of the inputs are: a mask made of products.
+  bool of_shapes = false;
 };
 
 // Bytes of a file by what they are for: "tables" (looked up by tokens or

@@ -11,7 +11,7 @@ namespace {
 
 std::string Circumstances(const std::map<std::string, std::string>& facts,
                           const MeasurementOptions& options) {
-  return facts.at("engine") + " " + facts.at("engine_version") + "; threads " +
+  return facts.at("engine") + " " + facts.at("engine_version") + "\nthreads " +
          std::to_string(options.threads) + ", batch " +
          std::to_string(options.batch) + ", length " +
          std::to_string(options.tokens) + "\n";

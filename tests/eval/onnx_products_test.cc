@@ -130,6 +130,20 @@ TEST(ReadStored, NamesAttentionsProductsAfterTheirPlace) {
                   "decoder.1.attention", "decoder.1.cross", "decoder.1.cross"));
 }
 
+// A square causal mask made of products, as strided attention has one.
+TEST(ReadStored, KnowsProductsThatFollowFromShapes) {
+  const auto of_shapes = [](const std::string& word) {
+    const NetworkCase one = EncoderCase(word, {32}, Precision::kF32);
+    std::int64_t count = 0;
+    for (const auto& product : Stored(Files(one).at(kModelFile)).products) {
+      count += product.of_shapes;
+    }
+    return count;
+  };
+  EXPECT_EQ(of_shapes("full"), 0);
+  EXPECT_EQ(of_shapes("strided:3"), 2);
+}
+
 // A tied embedding serves lookups and the last product; it is counted once.
 TEST(ReadStored, ATiedEmbeddingIsATable) {
   const NetworkCase one = DecoderCase("full", {64}, Precision::kF32);
