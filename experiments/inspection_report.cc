@@ -148,9 +148,9 @@ std::string PhaseText(const InspectedPhase& phase) {
   Reasons reasons;
   const Table products = ProductTable(phase, reasons);
   std::string text = phase.file + ", " + phase.what + ": " +
-                     Milliseconds(phase.run_ms) + ", of which " +
+                     Milliseconds(phase.run_ms) + ", " +
                      Milliseconds(phase.NodeMicroseconds() / 1000) +
-                     " were counted in kernels\n";
+                     " of it in kernels\n";
   if (IsCoarse(phase)) {
     text +=
         "The engine counts whole microseconds of each kernel: too coarse for "
