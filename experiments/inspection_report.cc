@@ -139,9 +139,9 @@ Table KernelTable(const InspectedPhase& phase) {
 
 std::string Milliseconds(double value) { return NumberText(value) + " ms"; }
 
-// Kernels that count in whole microseconds tell little of a short run.
+// Rounding down hides up to a microsecond of each kernel: is that much?
 bool IsCoarse(const InspectedPhase& phase) {
-  return phase.NodeMicroseconds() < 0.75e3 * phase.run_ms;
+  return static_cast<double>(phase.nodes.size()) > phase.NodeMicroseconds() / 4;
 }
 
 std::string PhaseText(const InspectedPhase& phase) {
