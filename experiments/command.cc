@@ -20,7 +20,7 @@ std::vector<Group> Groups() {
       {"Look at a study", {TrialsCommand(), ParetoCommand(), ShowCommand()}},
       {"Use what was found",
        {ExportCommand(), EvalCommand(), ClassifyCommand(), GenerateCommand(),
-        TranslateCommand(), BenchCommand()}},
+        TranslateCommand(), BenchCommand(), InspectCommand()}},
       {"Check", {RerunCommand(), DigestCommand(), DoctorCommand()}}};
 }
 

@@ -25,6 +25,26 @@ Preparation PreparationOf(const ModelSession& session) {
   return {session.card.classes, session.vocabulary.get(), session.card.pixels};
 }
 
+std::vector<OptionSpec> MeasuringOptions(const std::string& json_help) {
+  return {{"threads", "N", "threads of the engine"},
+          {"batch", "N", "sequences in one inference"},
+          {"length", "N", "tokens in each sequence"},
+          {"new-tokens", "N", "tokens that a decoder writes"},
+          {"json", "", json_help}};
+}
+
+MeasurementOptions MeasurementFor(const Arguments& arguments,
+                                  const ModelCard& card) {
+  MeasurementOptions options = card.measurement;
+  options.threads = arguments.Integer("threads", options.threads, 1, 1024);
+  options.batch = arguments.Integer("batch", options.batch, 1, 65536);
+  options.tokens =
+      arguments.Integer("length", options.tokens, 1, card.shape.max_tokens);
+  options.new_tokens =
+      arguments.Integer("new-tokens", options.new_tokens, 1, 4096);
+  return options;
+}
+
 void RequireKind(const ModelSession& session, const std::string& command,
                  const std::vector<std::string>& kinds) {
   const std::string& kind = session.card.task.kind;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eval/exported_network.h"
+#include "experiments/arguments.h"
 #include "experiments/model_card.h"
 #include "train/data/task.h"
 
@@ -26,6 +27,13 @@ Preparation PreparationOf(const ModelSession& session);
 // Throws as ReadModelFolder and Engine::Load.
 ModelSession OpenModelFolder(const std::filesystem::path& folder,
                              const EngineOptions& options);
+
+// The options by which commands say how a model is to be measured, and --json
+// with this help.
+std::vector<OptionSpec> MeasuringOptions(const std::string& json_help);
+// The card's measurement, but for what the command line says otherwise.
+MeasurementOptions MeasurementFor(const Arguments& arguments,
+                                  const ModelCard& card);
 
 // Throws Error{kUsage} saying what `command` is for and which command serves
 // this model.

@@ -24,6 +24,25 @@ struct EngineOptions {
   // which is what parity is compared in. Layers whose weights are in longer or
   // equal blocks follow; others stay in float.
   std::int64_t activation_group = 32;
+  // Nodes are timed as they run, which makes inferences slower: for Nodes(),
+  // never for a latency.
+  bool profile = false;
+};
+
+// One kernel of a loaded model, and what it has done since loading.
+struct EngineNode {
+  std::string file;  // of the model's folder: "model.onnx"
+  // Values of the file that it computes, as the engine names them; its own name
+  // is the first.
+  std::vector<std::string> values;
+  std::string layer;  // as in KernelCount
+  std::string primitive;
+  std::string precision;
+  // Element types of what it reads, in order: an operand, a weight, ...
+  std::vector<std::string> inputs;
+  // 0 where it took less than the engine's clock counts: OpenVINO's counts
+  // whole microseconds of each inference, and tells their rounded down mean.
+  double microseconds = 0;
 };
 
 // What a network reads, row major: token numbers [batch, length], or vectors
@@ -52,6 +71,10 @@ class EngineModel {
   // MB), and other threads that allocate meanwhile are counted in. 0 where the
   // C library does not tell.
   virtual std::int64_t MemoryBytes() const = 0;
+  // Every node that an inference runs, in the engine's order, without what was
+  // computed once at loading; empty where the engine does not tell. Requires: a
+  // model loaded with `profile`.
+  virtual std::vector<EngineNode> Nodes() const { return {}; }
 };
 
 // An exported decoder, with its encoder if it has one. Its shapes are dynamic.
@@ -61,6 +84,7 @@ class EngineDecoder : public StepModel {
   // As those of EngineModel, of decoder and encoder together.
   virtual std::vector<KernelCount> Kernels() const = 0;
   virtual std::int64_t MemoryBytes() const = 0;
+  virtual std::vector<EngineNode> Nodes() const { return {}; }
 };
 
 // Thread-safe.

@@ -23,12 +23,81 @@ ov::AnyMap Properties(const EngineOptions& options) {
       ov::hint::enable_cpu_pinning(false),
       ov::hint::dynamic_quantization_group_size(
           static_cast<std::uint64_t>(options.activation_group)),
+      ov::enable_profiling(options.profile),
   };
 }
 
 std::vector<float> Floats(const ov::Tensor& tensor) {
   const float* values = tensor.data<const float>();
   return {values, values + tensor.get_size()};
+}
+
+namespace {
+
+std::string InfoOf(const ov::Node& node, const char* key) {
+  const auto& info = node.get_rt_info();
+  const auto found = info.find(key);
+  return found == info.end() ? "" : found->second.as<std::string>();
+}
+
+// Commas part the names of values, which may have commas in brackets:
+// "encoder.norm,integers[0,1]".
+std::vector<std::string> ParseNames(const std::string& text) {
+  std::vector<std::string> names(1);
+  int depth = 0;
+  for (const char c : text) {
+    depth += (c == '[') - (c == ']');
+    if (c == ',' && depth == 0) {
+      names.emplace_back();
+    } else {
+      names.back() += c;
+    }
+  }
+  std::erase(names, "");
+  return names;
+}
+
+EngineNode Described(const std::string& file, const ov::Node& node) {
+  EngineNode described;
+  described.file = file;
+  described.values = {node.get_friendly_name()};
+  for (std::string& name : ParseNames(InfoOf(node, "originalLayersNames"))) {
+    if (name != described.values[0]) {
+      described.values.push_back(std::move(name));
+    }
+  }
+  described.layer = InfoOf(node, "layerType");
+  described.primitive = InfoOf(node, "primitiveType");
+  described.precision = InfoOf(node, "runtimePrecision");
+  for (const auto& input : node.inputs()) {
+    described.inputs.push_back(input.get_element_type().get_type_name());
+  }
+  return described;
+}
+
+}  // namespace
+
+std::vector<EngineNode> NodesOf(const std::string& file,
+                                const ov::CompiledModel& model,
+                                const ov::InferRequest& request,
+                                std::int64_t inferences) {
+  std::map<std::string, EngineNode> described;
+  for (const auto& node : model.get_runtime_model()->get_ops()) {
+    described.emplace(node->get_friendly_name(), Described(file, *node));
+  }
+  std::vector<EngineNode> nodes;
+  for (const ov::ProfilingInfo& info : request.get_profiling_info()) {
+    const auto found = described.find(info.node_name);
+    // What was fused into another node has no time of its own.
+    if (found == described.end()) continue;
+    EngineNode& node = found->second;
+    if (node.layer == "Input" || node.layer == "Output") continue;
+    node.microseconds =
+        static_cast<double>(info.real_time.count() * inferences);
+    nodes.push_back(std::move(node));
+    described.erase(found);
+  }
+  return nodes;
 }
 
 std::vector<KernelCount> KernelsOf(

@@ -25,6 +25,13 @@ std::vector<float> Floats(const ov::Tensor& tensor);
 std::vector<KernelCount> KernelsOf(
     const std::vector<ov::CompiledModel>& models);
 
+// What `request` of `model` ran in `inferences` inferences since it was made.
+// Requires: properties with `profile`.
+std::vector<EngineNode> NodesOf(const std::string& file,
+                                const ov::CompiledModel& model,
+                                const ov::InferRequest& request,
+                                std::int64_t inferences);
+
 // Runs `work`, turning the engine's exceptions into ours.
 template <typename Work>
 auto WithFileName(const std::string& file, const char* action, Work work) {

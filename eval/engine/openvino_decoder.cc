@@ -78,6 +78,17 @@ class OpenVinoDecoder : public EngineDecoder {
   }
   std::int64_t MemoryBytes() const override { return memory_bytes_; }
 
+  std::vector<EngineNode> Nodes() const override {
+    return WithFileName(file_, "profile", [&] {
+      auto nodes = NodesOf(kModelFile, decoder_, request_, inferences_);
+      if (!HasEncoder()) return nodes;
+      const auto encoder = NodesOf(kEncoderFile, encoder_, encoder_request_,
+                                   encoder_inferences_);
+      nodes.insert(nodes.end(), encoder.begin(), encoder.end());
+      return nodes;
+    });
+  }
+
  private:
   friend class OpenVinoBatch;
 
@@ -146,6 +157,7 @@ class OpenVinoDecoder : public EngineDecoder {
           ov::Tensor(ov::element::i64, {sources.size(), sources.front().size()},
                      tokens.data()));
       encoder_request_.infer();
+      ++encoder_inferences_;
       Tensors made;
       for (const auto& output : encoder_.outputs()) {
         const ov::Tensor held = encoder_request_.get_tensor(output);
@@ -173,6 +185,8 @@ class OpenVinoDecoder : public EngineDecoder {
   ov::CompiledModel encoder_;
   ov::InferRequest request_;
   ov::InferRequest encoder_request_;
+  std::int64_t inferences_ = 0;
+  std::int64_t encoder_inferences_ = 0;
   std::int64_t memory_bytes_ = 0;
 };
 
@@ -354,6 +368,7 @@ class OpenVinoBatch : public DecodeBatch {
       request.set_tensor(kPresentPrefix + input.name, present[input.name]);
     }
     request.infer();
+    ++model_.inferences_;
     now_.past = std::move(present);
     return Floats(request.get_tensor(kLogitsOutput));
   }

@@ -62,6 +62,7 @@ class OpenVinoModel : public EngineModel {
     return WithFileName(file_, "run", [&] {
       request_.set_input_tensor(InputTensor(given, batch, length));
       request_.infer();
+      ++inferences_;
       return Floats(request_.get_output_tensor());
     });
   }
@@ -71,6 +72,13 @@ class OpenVinoModel : public EngineModel {
   }
 
   std::int64_t MemoryBytes() const override { return memory_bytes_; }
+
+  std::vector<EngineNode> Nodes() const override {
+    const std::string name = std::filesystem::path(file_).filename().string();
+    return WithFileName(file_, "profile", [&] {
+      return NodesOf(name, compiled_, request_, inferences_);
+    });
+  }
 
  private:
   static ov::PartialShape FixedShape(const ov::PartialShape& input,
@@ -107,6 +115,7 @@ class OpenVinoModel : public EngineModel {
   ov::CompiledModel compiled_;
   ov::InferRequest request_;
   std::int64_t max_tokens_ = std::numeric_limits<std::int64_t>::max();
+  std::int64_t inferences_ = 0;
   std::int64_t memory_bytes_ = 0;
 };
 

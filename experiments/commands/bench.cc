@@ -10,18 +10,6 @@ namespace {
 
 constexpr std::uint64_t kInputSeed = 1;
 
-MeasurementOptions OptionsFor(const Arguments& arguments,
-                              const ModelCard& card) {
-  MeasurementOptions options = card.measurement;
-  options.threads = arguments.Integer("threads", options.threads, 1, 1024);
-  options.batch = arguments.Integer("batch", options.batch, 1, 65536);
-  options.tokens =
-      arguments.Integer("length", options.tokens, 1, card.shape.max_tokens);
-  options.new_tokens =
-      arguments.Integer("new-tokens", options.new_tokens, 1, 4096);
-  return options;
-}
-
 Json ToJson(const Latency& latency, const MeasurementOptions& options,
             const ModelSession& session) {
   return {{"latency_ms", latency.median_ms},
@@ -39,7 +27,7 @@ Json ToJson(const Latency& latency, const MeasurementOptions& options,
 int RunBench(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path folder = arguments.positionals[0];
   const MeasurementOptions options =
-      OptionsFor(arguments, ReadModelFolder(folder));
+      MeasurementFor(arguments, ReadModelFolder(folder));
   const ModelSession session =
       OpenModelFolder(folder, {options.threads, options.batch, options.tokens});
   const MeasuringPermit permit(MachineLockFolder());
@@ -93,16 +81,8 @@ int RunBench(const Arguments& arguments, const CommandContext& context) {
 }  // namespace
 
 Command BenchCommand() {
-  return {{"bench",
-           "latency of an exported model, by the search's protocol",
-           "DIR",
-           1,
-           1,
-           {{"threads", "N", "threads of the engine"},
-            {"batch", "N", "sequences in one inference"},
-            {"length", "N", "tokens in each sequence"},
-            {"new-tokens", "N", "tokens that a decoder writes"},
-            {"json", "", "print JSON with every round"}},
+  return {{"bench", "latency of an exported model, by the search's protocol",
+           "DIR", 1, 1, MeasuringOptions("print JSON with every round"),
            "hone bench exported/gloss-12 --length 32"},
           RunBench};
 }

@@ -17,6 +17,7 @@ Command ClassifyCommand();
 Command GenerateCommand();
 Command TranslateCommand();
 Command BenchCommand();
+Command InspectCommand();
 Command RerunCommand();
 Command DigestCommand();
 Command DoctorCommand();

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "eval/export/onnx_reader.h"
 #include "eval/export/onnx_writer.h"
 #include "space/base/error.h"
-#include "tests/eval/onnx_reader.h"
 #include "tests/eval/reference_network.h"
 #include "tests/space/kinds.h"
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "eval/export/onnx_reader.h"
 #include "space/base/error.h"
-#include "tests/eval/onnx_reader.h"
 
 namespace hone {
 namespace {

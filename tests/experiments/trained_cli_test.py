@@ -104,6 +104,8 @@ class TrainedTest(CliTest):
         self.assertGreater(latency["latency_ms"], 0)
         self.hone("bench", "out/best", "--length", "9", expect=2)
 
+        self.check_inspection(best)
+
         repeat = self.json("rerun", study, number)
         self.assertTrue(repeat["equal"])
         equal = {v["what"]: v["equal"] for v in repeat["values"]}
@@ -117,6 +119,36 @@ class TrainedTest(CliTest):
 
         self.check_that_damage_is_found(study, best)
 
+    def check_inspection(self, trial):
+        found = self.json("inspect", "out/best", "--batch", "64")
+        self.assertEqual(found["batch"], 64)
+        self.assertEqual(found["length"], 4)
+        [phase] = found["phases"]
+        for part in ["kernels", "products"]:
+            shares = sum(one.get("time_share", 0) for one in phase[part])
+            self.assertLess(shares, 1.001)
+        self.assertAlmostEqual(
+            sum(one["time_share"] for one in phase["kernels"]), 1, 6)
+        # Four linears of attention, two of feed-forward, the head; and the
+        # two products of attention.
+        stored = [p["stored"] for p in phase["products"] if "weight" in p]
+        precision = trial["architecture"]["encoder"][0]["precision"]
+        self.assertEqual(stored, [precision] * 6 + ["f32"])
+        self.assertEqual(len(phase["products"]), 9)
+        for product in phase["products"]:
+            self.assertTrue(product["why"])
+        [file] = found["files"]
+        size = (self.folder / "out" / "best" / "model.onnx").stat().st_size
+        self.assertEqual(file["bytes"], size)
+        self.assertEqual(sum(p["bytes"] for p in file["stored"]), size)
+        page, _ = self.hone("inspect", "out/best")
+        self.assertIn("encoder.0.feed_forward.up", page)
+        self.assertIn("openvino", page)
+        for line in page.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        self.hone("inspect", "out/nowhere", expect=4)
+        self.hone("inspect", "out/best", "--length", "9", expect=2)
+
     def check_that_damage_is_found(self, study, trial):
         self.hone("doctor", study)
         model = next(a for a in trial["artifacts"] if a["role"] == "model.onnx")
@@ -128,7 +160,7 @@ class TrainedTest(CliTest):
         self.assertFalse((self.folder / "other").exists())
         exported = self.folder / "out" / "best" / "model.onnx"
         exported.write_bytes(exported.read_bytes() + b"?")
-        for command in ["eval", "classify", "bench"]:
+        for command in ["eval", "classify", "bench", "inspect"]:
             self.hone(command, "out/best", expect=5)
 
     def test_plan_times_attention_kinds(self):
