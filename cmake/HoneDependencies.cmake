@@ -8,6 +8,7 @@ set(CMAKE_SKIP_RPATH ON)
 
 set(HONE_TORCH_VERSION 2.13.0)
 set(HONE_OPENVINO_VERSION 2026.4.1)
+set(HONE_ONNXRUNTIME_VERSION 1.32.0)
 
 # hone_root(VARIABLE DEFAULT DOC): the environment variable of that name if it is
 # set, else what -D or an earlier configuration said, else DEFAULT.
@@ -28,6 +29,11 @@ hone_root(HONE_TORCH_ROOT
 hone_root(HONE_OPENVINO_ROOT
           "${CMAKE_SOURCE_DIR}/.deps/openvino-${HONE_OPENVINO_VERSION}/openvino"
           "Folder of the openvino wheel, with include/ and libs/")
+# Looked for when it is used, and not needed to build.
+hone_root(
+  HONE_ONNXRUNTIME_ROOT
+  "${CMAKE_SOURCE_DIR}/.deps/onnxruntime-${HONE_ONNXRUNTIME_VERSION}"
+  "Folder of the Python packages onnxruntime and numpy")
 set(HONE_TEST_PYTHON
     "${CMAKE_SOURCE_DIR}/.deps/test-python"
     CACHE PATH "Folder of the Python packages that tests use")

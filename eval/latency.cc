@@ -1,7 +1,6 @@
 #include "eval/latency.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "space/base/error.h"
@@ -9,8 +8,6 @@
 
 namespace hone {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kResamples = 2000;
 constexpr int kWarmUpWindows = 25;
@@ -25,10 +22,6 @@ std::vector<double> OneRound(const TimedRun& run, double round_milliseconds) {
     spent += times.back();
   }
   return times;
-}
-
-double Milliseconds(Clock::time_point start, Clock::time_point end) {
-  return std::chrono::duration<double, std::milli>(end - start).count();
 }
 
 std::vector<std::int64_t> RandomTokens(std::int64_t count,
@@ -125,9 +118,9 @@ TimedRun ClassifyRun(EngineModel& model, const TaskShape& task,
     input = RandomTokens(numbers, task.vocabulary, seed);
   }
   return [&model, input = std::move(input), &options] {
-    const Clock::time_point start = Clock::now();
+    const double start = model.ClockMs();
     model.Run(input, options.batch, options.tokens);
-    return Milliseconds(start, Clock::now());
+    return model.ClockMs() - start;
   };
 }
 
@@ -147,24 +140,24 @@ TimedRun DecodeRun(StepModel& model, const TaskShape& task,
   }
   const auto one = RandomTokens(options.batch, task.vocabulary, seed + 1);
   return [&model, tokens, sources, one, source, &options, &times] {
-    const Clock::time_point start = Clock::now();
+    const double start = model.ClockMs();
     const auto batch = model.Start(sources);
     if (source) {
       batch->Extend(one, 1);
     } else {
       batch->Extend(tokens, options.tokens);
     }
-    const Clock::time_point read = Clock::now();
+    const double read = model.ClockMs();
     for (std::int64_t i = 1; i < options.new_tokens; ++i) {
       batch->Extend(one, 1);
     }
-    const Clock::time_point end = Clock::now();
-    times.prefill_ms.push_back(Milliseconds(start, read));
+    const double end = model.ClockMs();
+    times.prefill_ms.push_back(read - start);
     if (options.new_tokens > 1) {
-      times.per_token_ms.push_back(Milliseconds(read, end) /
+      times.per_token_ms.push_back((end - read) /
                                    static_cast<double>(options.new_tokens - 1));
     }
-    return Milliseconds(start, end);
+    return end - start;
   };
 }
 

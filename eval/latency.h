@@ -29,8 +29,11 @@ struct MeasurementOptions {
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
     visit(
-        "engine", self.engine, OneOf{{"openvino", "simulated"}},
-        "openvino, or simulated: a deterministic latency from the cost model");
+        "engine", self.engine,
+        OneOf{{"openvino", "onnxruntime", "auto", "simulated"}},
+        "who runs exported files: openvino; onnxruntime; auto: for each model "
+        "the faster of the two; or simulated: a deterministic latency from the "
+        "cost model");
     visit("threads", self.threads, InRange{1, 1024}, "threads of the engine");
     visit("batch", self.batch, InRange{1, 65536}, "sequences in one inference");
     visit("tokens", self.tokens, InRange{1, 4096},
@@ -81,7 +84,8 @@ std::vector<Latency> TimeInTurn(const std::vector<TimedRun>& runs,
                                 std::uint64_t seed);
 
 // One inference of an encoder on a batch of uniform random numbers from `seed`,
-// by the steady clock; the time of handing over input and output is part of it.
+// by the model's clock: where that is the steady one, the time of handing over
+// input and output is part of it.
 // Requires: a model that takes options.batch x options.tokens.
 TimedRun ClassifyRun(EngineModel& model, const TaskShape& task,
                      const MeasurementOptions& options, std::uint64_t seed);

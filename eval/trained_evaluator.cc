@@ -10,6 +10,7 @@
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
+#include "eval/batch_progress.h"
 #include "eval/bleu.h"
 #include "eval/eager_step_model.h"
 #include "eval/export/onnx_export.h"
@@ -28,12 +29,19 @@ constexpr std::int64_t kInferenceBatch = 64;
 constexpr std::size_t kParityRows = 512;
 constexpr std::int64_t kParityNumbers = 4'000'000;
 
+// What one engine makes of a candidate's files.
+struct Scored {
+  std::optional<Failure> failure;
+  std::map<std::string, Metric> metrics;
+};
+
 // A candidate on its way through the chain.
 struct InFlight {
   const Candidate* candidate = nullptr;
   std::optional<Failure> failure;
   Measurement measurement;
   std::filesystem::path folder;  // of the exported files
+  std::vector<Scored> scored;    // by each engine
 };
 
 // What makes two candidates share one trained student.
@@ -41,29 +49,6 @@ std::string StudentKey(const Candidate& candidate) {
   return std::to_string(candidate.seed) + " " +
          CanonicalText(WithoutPrecision(candidate.architecture));
 }
-
-// Adds up the fractions of stages that run side by side.
-class BatchProgress {
- public:
-  BatchProgress(const ProgressCallback& callback, std::string phase,
-                std::size_t parts)
-      : callback_(callback), phase_(std::move(phase)), done_(parts, 0) {}
-
-  void Set(std::size_t part, double fraction) {
-    if (!callback_) return;
-    const std::lock_guard<std::mutex> guard(mutex_);
-    done_[part] = fraction;
-    double sum = 0;
-    for (const double one : done_) sum += one;
-    callback_(phase_, sum, static_cast<double>(done_.size()));
-  }
-
- private:
-  const ProgressCallback& callback_;
-  std::string phase_;
-  std::mutex mutex_;
-  std::vector<double> done_;
-};
 
 // Rows whose logits, all together, stay below a hundred megabytes.
 TaskData ParitySample(const TaskData& data, const TaskShape& task) {
@@ -107,10 +92,10 @@ bool MayQuantizeOnTheFly(const Architecture& architecture) {
 class TrainedEvaluator::Impl {
  public:
   Impl(const TrainedEvaluatorOptions& options, const PreparedData& data,
-       Engine* engine)
+       std::vector<Engine*> engines)
       : options_(options),
         data_(data),
-        engine_(engine),
+        engines_(std::move(engines)),
         stages_(options_, data_),
         arena_(options.workers) {}
 
@@ -214,11 +199,17 @@ class TrainedEvaluator::Impl {
     AddCosts(architecture, exported, flight.measurement);
     const NamedTensors weights =
         ReadSafeTensors(quantized.PathOf("quantized.safetensors")).tensors;
-    if (engine_ == nullptr) {
+    if (engines_.empty()) {
       ScoreEager(flight, weights);
-    } else {
-      ScoreExported(flight, weights);
+      return;
     }
+    for (Engine* engine : engines_) {
+      flight.scored.push_back(ScoreExported(*engine, flight, weights));
+    }
+    const bool runs = std::any_of(
+        flight.scored.begin(), flight.scored.end(),
+        [](const Scored& scored) { return !scored.failure.has_value(); });
+    if (!runs) flight.failure = flight.scored.front().failure;
   }
 
   void AddCosts(const Architecture& architecture, const StageResult& exported,
@@ -253,12 +244,14 @@ class TrainedEvaluator::Impl {
                         EndToken(options_.task));
   }
 
-  void AddQuality(const QualityMeter& meter, Measurement& measurement) const {
-    measurement.metrics.merge(meter.Metrics(PredictedCharacters(data_.dev)));
+  using Metrics = std::map<std::string, Metric>;
+
+  void AddQuality(const QualityMeter& meter, Metrics& metrics) const {
+    metrics.merge(meter.Metrics(PredictedCharacters(data_.dev)));
   }
 
   // BLEU of translations of the dev split, or of a part of it.
-  void AddBleu(StepModel& model, Measurement& measurement) const {
+  void AddBleu(StepModel& model, Metrics& metrics) const {
     const MeasurementOptions& how = options_.measurement;
     const TaskData pairs =
         SomeRows(data_.dev, static_cast<std::size_t>(how.translations));
@@ -268,7 +261,7 @@ class TrainedEvaluator::Impl {
         Translate(model, pairs.tokens, options_.task, *data_.vocabulary,
                   {how.beam, how.length_penalty, kInferenceBatch}),
         pairs.references, bleu);
-    measurement.metrics["bleu"] = {score.score, "1", {}, {}};
+    metrics["bleu"] = {score.score, "1", {}, {}};
   }
 
   // Quality without an engine.
@@ -280,17 +273,19 @@ class TrainedEvaluator::Impl {
                   [&](const Batch& batch, std::span<const float> logits) {
                     meter.Add(logits, LabelsOf(batch));
                   });
-    AddQuality(meter, flight.measurement);
+    AddQuality(meter, flight.measurement.metrics);
     if (options_.task.topology == Topology::kEncoderDecoder) {
       AddBleu(*MakeEagerStepModel(architecture, options_.task, weights),
-              flight.measurement);
+              flight.measurement.metrics);
     }
   }
 
-  // Quality and parity of the exported file in the engine.
-  void ScoreExported(InFlight& flight, const NamedTensors& weights) const {
+  // Quality and parity of the exported file in an engine.
+  Scored ScoreExported(Engine& engine, const InFlight& flight,
+                       const NamedTensors& weights) const {
+    Scored scored;
     try {
-      ExportedNetwork network(*engine_, flight.folder, options_.task,
+      ExportedNetwork network(engine, flight.folder, options_.task,
                               {.threads = options_.measurement.threads});
       QualityMeter meter = NewMeter();
       network.ForEachLogits(
@@ -298,37 +293,37 @@ class TrainedEvaluator::Impl {
           [&](const Batch& batch, std::span<const float> logits) {
             meter.Add(logits, LabelsOf(batch));
           });
-      AddQuality(meter, flight.measurement);
-      const double error = ParityError(flight, weights, network);
-      flight.measurement.metrics["parity_error"] = {error, "1", {}, {}};
+      AddQuality(meter, scored.metrics);
+      const double error = ParityError(engine, flight, weights, network);
+      scored.metrics["parity_error"] = {error, "1", {}, {}};
       if (!(error <= options_.measurement.parity_tolerance)) {
-        flight.failure =
+        scored.failure =
             Failure{"parity",
                     "exported and reference logits differ by " +
                         std::to_string(error) + " of their spread; at most " +
                         std::to_string(options_.measurement.parity_tolerance) +
                         " is allowed"};
-        return;
-      }
-      if (options_.task.topology == Topology::kEncoderDecoder) {
-        AddBleu(network.decoder(), flight.measurement);
+      } else if (options_.task.topology == Topology::kEncoderDecoder) {
+        AddBleu(network.decoder(), scored.metrics);
       }
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUsage) throw;
-      flight.failure = Failure{"engine", error.what()};
+      scored.failure = Failure{"engine", error.what()};
     }
+    return scored;
   }
 
   // How far the exported file is from the eager interpreter with the same
   // weights. The engine may quantize the activations of 4-bit layers on its
   // own; the file itself is compared without that.
-  double ParityError(const InFlight& flight, const NamedTensors& weights,
+  double ParityError(Engine& engine, const InFlight& flight,
+                     const NamedTensors& weights,
                      ExportedNetwork& network) const {
     const Architecture& architecture = flight.candidate->architecture;
     const TaskData rows = ParitySample(data_.dev, options_.task);
     std::optional<ExportedNetwork> exact;
     if (MayQuantizeOnTheFly(architecture)) {
-      exact.emplace(*engine_, flight.folder, options_.task,
+      exact.emplace(engine, flight.folder, options_.task,
                     EngineOptions{.threads = options_.measurement.threads,
                                   .activation_group = 0});
     }
@@ -344,7 +339,7 @@ class TrainedEvaluator::Impl {
     for (InFlight& flight : flights) {
       if (!flight.failure) alive.push_back(&flight);
     }
-    if (engine_ == nullptr) {
+    if (engines_.empty()) {
       for (InFlight* flight : alive) {
         flight->measurement.metrics["latency_ms"] = {
             SimulatedLatencyMs(flight->candidate->architecture, options_.task,
@@ -368,17 +363,20 @@ class TrainedEvaluator::Impl {
   // One way to time an exported network: a classifier's answer, or what a
   // decoder writes.
   struct Timed {
+    Engine* engine = nullptr;
     std::unique_ptr<ExportedNetwork> network;
     std::unique_ptr<DecodeTimes> times = std::make_unique<DecodeTimes>();
     TimedRun run;
+    Latency latency;
   };
 
-  Timed LoadTimed(const std::filesystem::path& folder) {
+  Timed LoadTimed(Engine& engine, const std::filesystem::path& folder) {
     const MeasurementOptions& how = options_.measurement;
     const std::uint64_t seed = StreamSeed(options_.study_seed, 0, "latency");
     Timed timed;
+    timed.engine = &engine;
     timed.network = std::make_unique<ExportedNetwork>(
-        *engine_, folder, options_.task,
+        engine, folder, options_.task,
         EngineOptions{
             .threads = how.threads, .batch = how.batch, .tokens = how.tokens});
     timed.run =
@@ -389,25 +387,51 @@ class TrainedEvaluator::Impl {
     return timed;
   }
 
+  // The reference, in the first engine, and each candidate in every engine that
+  // runs it, all in turn; a candidate keeps the numbers of its fastest.
   void TimeAll(const std::vector<InFlight*>& alive) {
     const MeasuringPermit permit(options_.lock_folder);
     std::vector<Timed> timed;
-    timed.push_back(
-        LoadTimed(stages_.Reference().PathOf(kModelFile).parent_path()));
-    for (const InFlight* flight : alive) {
-      timed.push_back(LoadTimed(flight->folder));
+    timed.push_back(LoadTimed(
+        *engines_[0], stages_.Reference().PathOf(kModelFile).parent_path()));
+    std::vector<InFlight*> owners = {nullptr};
+    for (InFlight* flight : alive) {
+      for (std::size_t e = 0; e < engines_.size(); ++e) {
+        if (flight->scored[e].failure) continue;
+        timed.push_back(LoadTimed(*engines_[e], flight->folder));
+        owners.push_back(flight);
+      }
     }
     std::vector<TimedRun> runs;
     for (const Timed& one : timed) runs.push_back(one.run);
     const std::vector<Latency> latencies =
         TimeInTurn(runs, options_.measurement,
                    StreamSeed(options_.study_seed, 0, "latency"));
-    for (std::size_t i = 0; i < alive.size(); ++i) {
-      Measurement& measurement = alive[i]->measurement;
-      AddLatency(latencies[i + 1], latencies[0], *timed[i + 1].network,
-                 measurement);
-      AddDecodeTimes(*timed[i + 1].times, measurement);
+    for (std::size_t i = 0; i < timed.size(); ++i) {
+      timed[i].latency = latencies[i];
     }
+    for (InFlight* flight : alive) {
+      const Timed* fastest = nullptr;
+      for (std::size_t i = 1; i < timed.size(); ++i) {
+        if (owners[i] != flight) continue;
+        if (!fastest ||
+            timed[i].latency.median_ms < fastest->latency.median_ms) {
+          fastest = &timed[i];
+        }
+      }
+      Keep(*fastest, latencies[0], *flight);
+    }
+  }
+
+  void Keep(const Timed& timed, const Latency& reference,
+            InFlight& flight) const {
+    const auto engine =
+        std::find(engines_.begin(), engines_.end(), timed.engine);
+    flight.measurement.metrics.merge(
+        flight.scored[static_cast<std::size_t>(engine - engines_.begin())]
+            .metrics);
+    AddLatency(timed, reference, flight.measurement);
+    AddDecodeTimes(*timed.times, flight.measurement);
   }
 
   void AddDecodeTimes(const DecodeTimes& times,
@@ -420,9 +444,9 @@ class TrainedEvaluator::Impl {
     metrics["ms_per_token"] = {Median(times.per_token_ms), "ms", {}, {}};
   }
 
-  void AddLatency(const Latency& latency, const Latency& reference,
-                  const ExportedNetwork& network,
+  void AddLatency(const Timed& timed, const Latency& reference,
                   Measurement& measurement) const {
+    const Latency& latency = timed.latency;
     auto& metrics = measurement.metrics;
     metrics["latency_ms"] = {latency.median_ms, "ms", latency.low_ms,
                              latency.high_ms};
@@ -430,10 +454,10 @@ class TrainedEvaluator::Impl {
     metrics["latency_ratio"] = {
         latency.median_ms / reference.median_ms, "1", {}, {}};
     metrics["peak_memory_bytes"] = {
-        static_cast<double>(network.MemoryBytes()), "B", {}, {}};
+        static_cast<double>(timed.network->MemoryBytes()), "B", {}, {}};
     measurement.latency_rounds_ms = latency.rounds_ms;
-    measurement.kernels = network.Kernels();
-    measurement.environment = engine_->Describe();
+    measurement.kernels = timed.network->Kernels();
+    measurement.environment = timed.engine->Describe();
     measurement.environment["threads"] =
         std::to_string(options_.measurement.threads);
     measurement.environment["activation_group"] =
@@ -443,7 +467,7 @@ class TrainedEvaluator::Impl {
 
   const TrainedEvaluatorOptions options_;
   const PreparedData& data_;
-  Engine* engine_;
+  std::vector<Engine*> engines_;
   Stages stages_;
   tbb::task_arena arena_;
   StageResult teacher_files_;
@@ -451,8 +475,15 @@ class TrainedEvaluator::Impl {
 };
 
 TrainedEvaluator::TrainedEvaluator(const TrainedEvaluatorOptions& options,
+                                   const PreparedData& data,
+                                   std::vector<Engine*> engines)
+    : impl_(std::make_unique<Impl>(options, data, std::move(engines))) {}
+
+TrainedEvaluator::TrainedEvaluator(const TrainedEvaluatorOptions& options,
                                    const PreparedData& data, Engine* engine)
-    : impl_(std::make_unique<Impl>(options, data, engine)) {}
+    : TrainedEvaluator(
+          options, data,
+          engine ? std::vector<Engine*>{engine} : std::vector<Engine*>{}) {}
 
 TrainedEvaluator::~TrainedEvaluator() = default;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "eval/artifact_store.h"
 #include "eval/engine/engine.h"
@@ -40,16 +41,23 @@ struct TrainedEvaluatorOptions {
 // and latency come from running the exported file.
 class TrainedEvaluator : public Evaluator {
  public:
-  // `data` and `engine` must outlive the evaluator. `engine` is null for the
-  // simulated engine: quality then comes from the eager interpreter with the
-  // quantized weights and latency from the cost model.
+  // `data` and the engines must outlive the evaluator. Each candidate is
+  // measured in all engines that run it, in turn within the same rounds, and
+  // its numbers are those of the fastest, quality included; latency_ratio is to
+  // the reference model in the first engine. No engine is the simulated one:
+  // quality then comes from the eager interpreter with the quantized weights
+  // and latency from the cost model.
+  TrainedEvaluator(const TrainedEvaluatorOptions& options,
+                   const PreparedData& data, std::vector<Engine*> engines);
+  // One engine, or null for the simulated one.
   TrainedEvaluator(const TrainedEvaluatorOptions& options,
                    const PreparedData& data, Engine* engine);
   ~TrainedEvaluator() override;
 
   // First trains the teacher, where it is not filed yet.
   // Failures: "diverged", "parity" (exported and reference logits disagree),
-  // "engine" (the file does not load or run).
+  // "engine" (the file does not load or run); of the first engine, where all
+  // fail.
   std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override;
 
  private:

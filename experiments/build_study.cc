@@ -1,5 +1,7 @@
 #include "experiments/build_study.h"
 
+#include <cstdlib>
+
 #include <unistd.h>
 
 #include "eval/simulated_evaluator.h"
@@ -7,6 +9,7 @@
 #include "search/nsga2.h"
 #include "search/random_search.h"
 #include "space/base/error.h"
+#include "space/base/log.h"
 #include "train/log_mel.h"
 
 namespace hone {
@@ -41,6 +44,31 @@ bool HasFixedLength(const TaskOptions& task) {
          (task.kind == "sequence-classification" && task.train.empty());
 }
 
+constexpr char kOpenVino[] = "openvino";
+constexpr char kOnnxRuntime[] = "onnxruntime";
+constexpr char kAuto[] = "auto";
+constexpr char kSimulated[] = "simulated";
+
+std::string FromEnvironment(const char* variable, const char* otherwise) {
+  const char* value = std::getenv(variable);
+  return value && *value ? value : otherwise;
+}
+
+std::unique_ptr<Engine> MakeInstalledOnnxRuntime() {
+  OnnxRuntimeOptions options;
+  options.python = FromEnvironment("HONE_PYTHON", "python3");
+  options.packages =
+      FromEnvironment("HONE_ONNXRUNTIME_ROOT", HONE_ONNXRUNTIME_ROOT);
+  try {
+    return MakeOnnxRuntimeEngine(options);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                std::string(error.what()) +
+                    "; scripts/setup --onnxruntime installs them, or set "
+                    "HONE_ONNXRUNTIME_ROOT to their folder and HONE_PYTHON");
+  }
+}
+
 bool TrainsNothing(const SearchSpec& spec) {
   return ParseFidelity(spec.search.fidelity) == Fidelity::kCost;
 }
@@ -50,11 +78,35 @@ bool TrainsNothing(const SearchSpec& spec) {
 TaskTools Tools() { return {.spectrogram = LogMel}; }
 
 std::unique_ptr<Engine> MakeEngine(const std::string& name) {
-  if (name == "openvino") return MakeOpenVinoEngine();
-  if (name == "simulated") return nullptr;
-  throw Error(ErrorCode::kUsage,
-              "unknown engine '" + name + "'" +
-                  DidYouMean(name, {"openvino", "simulated"}));
+  if (name == kOpenVino || name == kAuto) return MakeOpenVinoEngine();
+  if (name == kOnnxRuntime) return MakeInstalledOnnxRuntime();
+  if (name == kSimulated) return nullptr;
+  throw Error(ErrorCode::kUsage, "unknown engine '" + name + "'" +
+                                     DidYouMean(name, {kOpenVino, kOnnxRuntime,
+                                                       kAuto, kSimulated}));
+}
+
+std::vector<std::unique_ptr<Engine>> MakeEngines(const std::string& name) {
+  std::vector<std::unique_ptr<Engine>> engines;
+  if (auto engine = MakeEngine(name)) engines.push_back(std::move(engine));
+  if (name != kAuto) return engines;
+  try {
+    engines.push_back(MakeInstalledOnnxRuntime());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    LogInfo(std::string("engine = \"auto\" measures in OpenVINO alone: ") +
+            error.what());
+  }
+  return engines;
+}
+
+std::string EngineOf(const MeasurementOptions& options,
+                     const Outcome& outcome) {
+  const auto* measured = std::get_if<Measurement>(&outcome);
+  if (options.engine != kAuto || !measured) return options.engine;
+  const auto engine = measured->environment.find("engine");
+  return engine == measured->environment.end() ? options.engine
+                                               : engine->second;
 }
 
 std::filesystem::path MachineLockFolder() {
@@ -111,7 +163,9 @@ Evaluator& Workbench::evaluator() {
     evaluator_ = MakeSimulatedEvaluator(task_, spec_.measurement);
     return *evaluator_;
   }
-  engine_ = MakeEngine(spec_.measurement.engine);
+  engines_ = MakeEngines(spec_.measurement.engine);
+  std::vector<Engine*> engines;
+  for (const auto& engine : engines_) engines.push_back(engine.get());
   TrainedEvaluatorOptions options;
   options.study_seed = static_cast<std::uint64_t>(spec_.study.seed);
   options.task = task_;
@@ -126,8 +180,7 @@ Evaluator& Workbench::evaluator() {
   options.workers = workers_;
   options.progress = progress_;
   options.cancelled = cancelled_;
-  evaluator_ =
-      std::make_unique<TrainedEvaluator>(options, *data_, engine_.get());
+  evaluator_ = std::make_unique<TrainedEvaluator>(options, *data_, engines);
   return *evaluator_;
 }
 

@@ -49,7 +49,7 @@ class Workbench {
   std::optional<PreparedData> data_;
   TaskShape task_;
   std::unique_ptr<SearchSpace> space_;
-  std::unique_ptr<Engine> engine_;
+  std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<Evaluator> evaluator_;
 };
 
@@ -57,8 +57,15 @@ class Workbench {
 TaskTools Tools();
 
 // The engine that runs exported files, by the spec's name; null for
-// `simulated`.
+// `simulated`, and of `auto` the one that is always there. Throws
+// Error{kNotFound} when it is not installed.
 std::unique_ptr<Engine> MakeEngine(const std::string& name);
+// All that a spec's name stands for: none for `simulated`; for `auto` those
+// that are installed, and a message says which one is not.
+std::vector<std::unique_ptr<Engine>> MakeEngines(const std::string& name);
+// The name of the engine that a measured trial's numbers come from: `auto`
+// leaves that to each trial.
+std::string EngineOf(const MeasurementOptions& options, const Outcome& outcome);
 
 // Where the user's lock files on this machine are, below the system's folder
 // for temporary files.

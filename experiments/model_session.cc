@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "experiments/build_study.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
 
@@ -15,7 +16,9 @@ ModelSession OpenModelFolder(const std::filesystem::path& folder,
   if (session.card.sha256.contains(kVocabularyFile)) {
     session.vocabulary = ParseVocabulary(ReadFile(folder / kVocabularyFile));
   }
-  session.engine = MakeOpenVinoEngine();
+  session.engine = MakeEngine(session.card.measurement.engine);
+  // The simulated engine runs nothing.
+  if (!session.engine) session.engine = MakeEngine("openvino");
   session.network = std::make_unique<ExportedNetwork>(
       *session.engine, folder, session.card.shape, options);
   return session;

@@ -24,7 +24,8 @@ struct ModelSession {
 // session.
 Preparation PreparationOf(const ModelSession& session);
 
-// Throws as ReadModelFolder and Engine::Load.
+// In the engine of the card. Throws as ReadModelFolder, MakeEngine and
+// Engine::Load.
 ModelSession OpenModelFolder(const std::filesystem::path& folder,
                              const EngineOptions& options);
 

@@ -14,6 +14,7 @@ cmake_version_of() {
 }
 TORCH_VERSION="$(cmake_version_of TORCH)"
 OPENVINO_VERSION="$(cmake_version_of OPENVINO)"
+ONNXRUNTIME_VERSION="$(cmake_version_of ONNXRUNTIME)"
 
 # root_of VARIABLE DEFAULT: an installation's folder, from the root directory on.
 root_of() { realpath -m -s "${!1:-$2}"; }

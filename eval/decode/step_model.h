@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "space/base/clock.h"
+
 namespace hone {
 
 // Sequences that are being decoded side by side, and what the model remembers
@@ -44,6 +46,10 @@ class StepModel {
   // The model must outlive the batch.
   virtual std::unique_ptr<DecodeBatch> Start(
       const std::vector<std::vector<std::int64_t>>& sources) = 0;
+  // The clock that runs are timed by; only differences mean something. An
+  // engine in another process has a clock there that goes during inferences
+  // alone.
+  virtual double ClockMs() const { return SteadyMs(); }
 };
 
 }  // namespace hone

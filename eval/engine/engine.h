@@ -16,7 +16,9 @@ namespace hone {
 // How an engine loads a model.
 struct EngineOptions {
   std::int64_t threads = 1;
-  // Fixed shape to compile for, as latency is measured; 0: dynamic.
+  // Fixed shape to compile for, as latency is measured; 0: dynamic. An engine
+  // in a process of its own makes each inference twice then and counts the
+  // second: waiting for requests lets its caches go cold.
   std::int64_t batch = 0;
   std::int64_t tokens = 0;
   // Layers with low-bit weights and float activations may quantize those on the
@@ -69,12 +71,15 @@ class EngineModel {
   // kernels, or what loading needed for a moment. The first model of its
   // precision in a process also pays for what the engine sets up once (1 to 2
   // MB), and other threads that allocate meanwhile are counted in. 0 where the
-  // C library does not tell.
+  // C library does not tell. An engine in a process of its own counts the
+  // growth of that process's resident set instead, in whole pages.
   virtual std::int64_t MemoryBytes() const = 0;
   // Every node that an inference runs, in the engine's order, without what was
   // computed once at loading; empty where the engine does not tell. Requires: a
   // model loaded with `profile`.
   virtual std::vector<EngineNode> Nodes() const { return {}; }
+  // As StepModel's.
+  virtual double ClockMs() const { return SteadyMs(); }
 };
 
 // An exported decoder, with its encoder if it has one. Its shapes are dynamic.
@@ -107,5 +112,27 @@ class Engine {
 // of threads is fixed, one stream, latency hint, no pinning of threads to
 // cores, no cache of compiled models.
 std::unique_ptr<Engine> MakeOpenVinoEngine();
+
+// Where ONNX Runtime is found.
+struct OnnxRuntimeOptions {
+  std::string python = "python3";  // 3.10 or later; looked up as a shell does
+  // Folder with the packages onnxruntime and numpy (pip --target); empty: they
+  // are Python's own.
+  std::filesystem::path packages;
+  // For each answer of a worker, loading included.
+  double time_limit_seconds = 600;
+};
+
+// ONNX Runtime on the CPU, in a worker process for each loaded model that a
+// Python runs: its C++ headers are not packaged. f32 stays f32, the number of
+// threads is fixed, one stream, all graph optimizations. The worker times
+// inferences itself (ClockMs), inputs and outputs bound before, so that no time
+// holds the way between the processes. Kernels are the operations of the
+// optimized graph with their domain ("ai.onnx", "com.microsoft") as primitive,
+// from a profile of one inference. Throws Error{kNotFound} when there is no
+// such Python or it lacks a package. A worker that dies or hangs is an
+// Error{kUsage} of the model, as are other refusals.
+std::unique_ptr<Engine> MakeOnnxRuntimeEngine(
+    const OnnxRuntimeOptions& options);
 
 }  // namespace hone

@@ -6,7 +6,7 @@
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
 
-#include "eval/engine/engine.h"
+#include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
 #include "experiments/report.h"
@@ -122,12 +122,25 @@ Check CheckWordNet() {
 Check CheckOpenVino() {
   try {
     std::string detail;
-    for (const auto& [name, value] : MakeOpenVinoEngine()->Describe()) {
+    for (const auto& [name, value] : MakeEngine("openvino")->Describe()) {
       detail += (detail.empty() ? "" : ", ") + name + " " + value;
     }
     return {"openvino", Verdict::kGood, detail};
   } catch (const std::exception& error) {
     return {"openvino", Verdict::kBad, error.what()};
+  }
+}
+
+Check CheckOnnxRuntime() {
+  try {
+    return {"onnxruntime", Verdict::kGood,
+            "engine_version " +
+                MakeEngine("onnxruntime")->Describe().at("engine_version")};
+  } catch (const std::exception& error) {
+    return {"onnxruntime", Verdict::kNote,
+            std::string("not installed, and needed for engine = \"auto\" or "
+                        "\"onnxruntime\": ") +
+                error.what()};
   }
 }
 
@@ -142,6 +155,7 @@ std::vector<Check> CheckMachine() {
           CheckFileSystem("."),
           {"libtorch", Verdict::kGood, TorchVersion()},
           CheckOpenVino(),
+          CheckOnnxRuntime(),
           {"sqlite", Verdict::kGood, SqliteDescription()},
           CheckWordNet()};
 }

@@ -81,6 +81,7 @@ ModelCard CardOf(const Trial& trial, const SearchSpec& spec,
   card.task = spec.task;
   card.shape = workbench.task();
   card.measurement = workbench.measurement();
+  card.measurement.engine = EngineOf(card.measurement, trial.outcome);
   card.classes = workbench.Classes();
   card.pixels = workbench.Pixels();
   card.metrics = CompleteMeasurement(trial).metrics;

@@ -63,10 +63,12 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
         static_cast<double>(teacher.multiply_adds), spec.teacher_training);
   }
   const auto trials = static_cast<double>(spec.search.trials);
-  const double timing = spec.measurement.engine == "simulated"
-                            ? 0
-                            : static_cast<double>(spec.measurement.rounds) *
-                                  spec.measurement.round_milliseconds / 1000;
+  const std::string& engine = spec.measurement.engine;
+  const double timing = (engine == "simulated" ? 0
+                         : engine == "auto"    ? 2
+                                               : 1) *
+                        static_cast<double>(spec.measurement.rounds) *
+                        spec.measurement.round_milliseconds / 1000;
   estimate.trials_seconds =
       trials * ((seconds + kOverheadSeconds) / workers + timing);
   estimate.disk_bytes =

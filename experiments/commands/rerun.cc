@@ -63,9 +63,11 @@ std::vector<Comparison> Compare(const Trial& stored, const Trial& repeated,
   return rows;
 }
 
-Trial Repeat(const Trial& stored, const SearchSpec& spec,
+Trial Repeat(const Trial& stored, SearchSpec spec,
              const std::filesystem::path& artifacts,
              const CommandContext& context) {
+  // Which engine is faster is a reading too; quality is of the stored one.
+  spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(
       spec, artifacts, 1,

@@ -10,6 +10,7 @@
 #include "eval/exported_network.h"
 #include "space/base/file.h"
 #include "tests/eval/reference_network.h"
+#include "tests/eval/tested_engines.h"
 #include "tests/space/kinds.h"
 #include "tests/train/random_data.h"
 #include "train/forward.h"
@@ -33,7 +34,7 @@ std::vector<NetworkCase> DecoderCases() {
   return cases;
 }
 
-// One network in the eager interpreter and in the engine.
+// One network in the eager interpreter and in the engines that are there.
 class Models {
  public:
   explicit Models(const NetworkCase& one, std::uint64_t seed = 5)
@@ -44,19 +45,33 @@ class Models {
     }
     engine_ = MakeOpenVinoEngine();
     exported_ = engine_->LoadDecoder(folder_.path(), {});
+    onnxruntime_ = MakeTestedEngine("onnxruntime");
+    if (onnxruntime_) {
+      another_ = onnxruntime_->LoadDecoder(folder_.path(), {});
+    }
     eager_ = MakeEagerStepModel(one.architecture, one.task, weights_);
   }
 
   const NamedTensors& weights() const { return weights_; }
   StepModel& eager() { return *eager_; }
   StepModel& exported() { return *exported_; }
-  std::vector<StepModel*> both() { return {eager_.get(), exported_.get()}; }
+  std::vector<StepModel*> engines() {
+    if (!another_) return {exported_.get()};
+    return {exported_.get(), another_.get()};
+  }
+  std::vector<StepModel*> all() {
+    std::vector<StepModel*> models = engines();
+    models.push_back(eager_.get());
+    return models;
+  }
 
  private:
   NamedTensors weights_;
   ScratchFolder folder_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<EngineDecoder> exported_;
+  std::unique_ptr<Engine> onnxruntime_;  // null: not installed
+  std::unique_ptr<EngineDecoder> another_;
   std::unique_ptr<StepModel> eager_;
 };
 
@@ -116,7 +131,7 @@ TEST_P(CachedDecoding, EqualsUncached) {
   const Tokens text = Text(one, 1, 18);
   const std::int64_t width = one.task.vocabulary;
   const auto expected = Uncached(one, models.weights(), source, text);
-  for (StepModel* model : models.both()) {
+  for (StepModel* model : models.all()) {
     const auto batch = model->Start({source});
     std::int64_t at = 0;
     for (const std::int64_t count : {3, 1, 1, 6, 1, 4, 2}) {
@@ -144,7 +159,7 @@ TEST_P(CachedDecoding, KeepsRowsApart) {
                          {text.begin(), text.begin() + length}),
                 length - 1, length, width);
   };
-  for (StepModel* model : models.both()) {
+  for (StepModel* model : models.all()) {
     auto batch = model->Start({sources[0], sources[1]});
     batch->Extend({a[0], a[1], a[2], b[0], b[1], b[2]}, 3);
     auto late = model->Start({sources[2]});
@@ -198,27 +213,29 @@ TEST(Decoding, LongTextsEqualUncached) {
     const Tokens b = Text(one, 2, longest);
     const auto expected_a = Uncached(one, models.weights(), {}, a);
     const auto expected_b = Uncached(one, models.weights(), {}, b);
-    const auto batch = models.exported().Start({{}, {}});
-    const auto read = [&](std::int64_t from_a, std::int64_t from_b,
-                          std::int64_t count) {
-      Tokens tokens(a.begin() + from_a, a.begin() + from_a + count);
-      tokens.insert(tokens.end(), b.begin() + from_b,
-                    b.begin() + from_b + count);
-      const auto logits = batch->Extend(tokens, count);
-      const std::string what = std::string(first) + " " + second + " after " +
-                               std::to_string(from_a) + " and " +
-                               std::to_string(from_b);
-      ExpectNear(Rows(logits, 0, count, 50),
-                 Rows(expected_a, from_a, from_a + count, 50), what);
-      ExpectNear(Rows(logits, count, 2 * count, 50),
-                 Rows(expected_b, from_b, from_b + count, 50), what);
-    };
-    read(0, 0, 7);
-    read(7, 7, 300);
-    batch->Truncate({200, 40});
-    read(200, 40, 1);
-    read(201, 41, 2);
-    read(203, 43, 390);
+    for (StepModel* model : models.engines()) {
+      const auto batch = model->Start({{}, {}});
+      const auto read = [&](std::int64_t from_a, std::int64_t from_b,
+                            std::int64_t count) {
+        Tokens tokens(a.begin() + from_a, a.begin() + from_a + count);
+        tokens.insert(tokens.end(), b.begin() + from_b,
+                      b.begin() + from_b + count);
+        const auto logits = batch->Extend(tokens, count);
+        const std::string what = std::string(first) + " " + second + " after " +
+                                 std::to_string(from_a) + " and " +
+                                 std::to_string(from_b);
+        ExpectNear(Rows(logits, 0, count, 50),
+                   Rows(expected_a, from_a, from_a + count, 50), what);
+        ExpectNear(Rows(logits, count, 2 * count, 50),
+                   Rows(expected_b, from_b, from_b + count, 50), what);
+      };
+      read(0, 0, 7);
+      read(7, 7, 300);
+      batch->Truncate({200, 40});
+      read(200, 40, 1);
+      read(201, 41, 2);
+      read(203, 43, 390);
+    }
   }
 }
 
@@ -282,7 +299,7 @@ TEST(Decoding, SpeculativeEqualsGreedyOnRealModels) {
 TEST(Decoding, RefusesTextsThatAreTooLong) {
   const NetworkCase one = DecoderCase("full", {16}, Precision::kF32);
   Models models(one);
-  for (StepModel* model : models.both()) {
+  for (StepModel* model : models.all()) {
     EXPECT_EQ(model->Info().max_tokens, one.task.max_tokens);
     EXPECT_EQ(model->Info().vocabulary, one.task.vocabulary);
     const auto batch = model->Start({{}});
@@ -291,7 +308,7 @@ TEST(Decoding, RefusesTextsThatAreTooLong) {
   }
   const NetworkCase two = TranslationCase({16}, Precision::kF32);
   Models translators(two);
-  for (StepModel* model : translators.both()) {
+  for (StepModel* model : translators.all()) {
     EXPECT_THROW(model->Start({Tokens(25, 1)}), Error);
     EXPECT_THROW(model->Start({Tokens()}), Error);
   }

@@ -43,6 +43,8 @@ case "$*" in
       > "$target/openvino/cmake/OpenVINOConfig-version.cmake"
     touch "$target/openvino/include/openvino/openvino.hpp"
     touch "$target/openvino/libs/libopenvino.so.2641" ;;
+  *onnxruntime==*)
+    mkdir -p "$target/onnxruntime" "$target/numpy" ;;
 esac
 """
 
@@ -64,13 +66,13 @@ class SetupTest(unittest.TestCase):
             (self.tools / name).write_text(text, encoding="utf-8")
             (self.tools / name).chmod(0o755)
 
-    def run_setup(self, **environment):
+    def run_setup(self, *arguments, **environment):
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith("HONE_")}
         kept["PATH"] = f"{self.tools}:{kept['PATH']}"
         kept["HOME"] = str(self.root)
         return subprocess.run(
-            [self.root / "scripts/setup"], env=kept | environment,
+            [self.root / "scripts/setup", *arguments], env=kept | environment,
             capture_output=True, text=True, check=False,
             stdin=subprocess.DEVNULL)
 
@@ -90,6 +92,17 @@ class SetupTest(unittest.TestCase):
         self.assertEqual(self.run_setup().returncode, 0)
         installed = (self.root / "installed").read_text(encoding="utf-8")
         self.assertEqual(installed.count("\n"), 2, installed)
+
+    def test_the_other_engine_is_installed_when_it_is_asked_for(self):
+        for _ in range(2):
+            self.assertEqual(self.run_setup("--onnxruntime").returncode, 0)
+            self.assertEqual(self.left(), ["onnxruntime-1.32.0",
+                                           "openvino-2026.4.1", "torch-2.13.0"])
+        self.assert_refused(
+            self.run_setup("--onnxruntime",
+                           HONE_ONNXRUNTIME_ROOT=str(self.tools)),
+            str(self.tools), "HONE_ONNXRUNTIME_ROOT")
+        self.assert_refused(self.run_setup("--onnx"), "unknown argument")
 
     def test_a_package_that_cannot_be_had_is_named(self):
         self.put({"dpkg-query": ABSENT})
