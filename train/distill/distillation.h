@@ -40,11 +40,10 @@ struct DistillationOptions {
           "weight of the cross-entropy with the labels");
     visit("logits_weight", self.logits_weight, InRange{0, 1000},
           "weight of the divergence from the teacher's logits; 0: off");
-    visit(
-        "divergence", self.divergence,
-        OneOf{{"forward-kl", "reverse-kl", "alpha"}},
-        "KL(teacher || student), KL(student || teacher), or AlphaNet's larger "
-        "of two clipped alpha-divergences");
+    visit("divergence", self.divergence,
+          OneOf{{"forward-kl", "reverse-kl", "alpha"}},
+          "KL from the teacher to the student, KL from the student to the "
+          "teacher, or AlphaNet's larger of two clipped alpha-divergences");
     visit("temperature", self.temperature, InRange{0.1, 100},
           "softens both distributions");
     visit("top_k", self.top_k, InRange{0, 65536},
