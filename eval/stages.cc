@@ -1,6 +1,7 @@
 #include "eval/stages.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "eval/export/onnx_export.h"
 #include "eval/machine_lock.h"
@@ -8,6 +9,7 @@
 #include "space/base/file.h"
 #include "space/base/hash.h"
 #include "train/distill/embedding_transfer.h"
+#include "train/distill/teacher_network.h"
 #include "train/forward.h"
 #include "train/weights.h"
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr char kEmbeddingWeight[] = "embedding.weight";
 constexpr char kTeacherFile[] = "teacher.safetensors";
+constexpr char kTopFile[] = "top_targets.safetensors";
 constexpr char kLogitsFile[] = "logits.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
@@ -32,6 +35,23 @@ Json TaskToJson(const TaskShape& task) {
 
 bool IsClassification(const TaskShape& task) {
   return task.topology == Topology::kEncoder;
+}
+
+// Of an ensemble's member, counted from 0.
+std::string TeacherFile(std::size_t member) {
+  return member == 0 ? kTeacherFile
+                     : "teacher-" + std::to_string(member + 1) + ".safetensors";
+}
+
+// What tells one teacher from another: the hash of its weights, or those of an
+// ensemble's members.
+Json TeacherIdentity(const StageResult& files, const Teacher& teacher) {
+  if (teacher.other_members.empty()) return files.Get(kTeacherFile).sha256;
+  Json hashes = Json::array();
+  for (std::size_t i = 0; i <= teacher.other_members.size(); ++i) {
+    hashes.push_back(files.Get(TeacherFile(i)).sha256);
+  }
+  return hashes;
 }
 
 std::string Bytes(NamedTensors tensors) {
@@ -65,6 +85,18 @@ TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
   return std::get<TrainingResult>(std::move(trained));
 }
 
+std::vector<NamedTensors> Stages::TeacherWeights(
+    const Architecture& architecture, const OnProgress& on_progress) const {
+  const std::vector<std::string> files = options_.teacher.Files();
+  if (files.empty()) return {TrainTeacher(on_progress).weights};
+  std::vector<NamedTensors> members;
+  for (const std::string& file : files) {
+    members.push_back(ReadSafeTensors(file).tensors);
+    CheckWeights(members.back(), architecture, options_.task, file);
+  }
+  return members;
+}
+
 StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
   const Architecture architecture =
       TeacherArchitecture(options_.teacher, options_.task.topology);
@@ -72,41 +104,80 @@ StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
                  {"task", TaskToJson(options_.task)},
                  {"data", data_.content_hash},
                  {"libtorch", TorchVersion()}};
-  const std::string& checkpoint = options_.teacher.checkpoint;
-  if (checkpoint.empty()) {
+  const std::vector<std::string> given = options_.teacher.Files();
+  if (given.empty()) {
     inputs["training"] = FieldsToJson(options_.teacher_training);
     inputs["seed"] = options_.study_seed;
+  } else if (given.size() == 1) {
+    inputs["checkpoint"] = Sha256File(given[0]);
   } else {
-    inputs["checkpoint"] = Sha256File(checkpoint);
+    inputs["checkpoints"] = Json::array();
+    for (const std::string& file : given) {
+      inputs["checkpoints"].push_back(Sha256File(file));
+    }
   }
   if (auto found = store_.Find("teacher", inputs)) return *found;
-  NamedTensors weights;
-  if (checkpoint.empty()) {
-    weights = TrainTeacher(on_progress).weights;
-  } else {
-    weights = ReadSafeTensors(checkpoint).tensors;
-    CheckWeights(weights, architecture, options_.task, checkpoint);
-  }
+  std::vector<NamedTensors> members = TeacherWeights(architecture, on_progress);
   std::map<std::string, std::string> files;
-  if (IsClassification(options_.task)) {
-    files[kLogitsFile] =
-        Bytes({{"logits", ComputeLogits(architecture, options_.task, weights,
-                                        data_.train, kInferenceBatch)}});
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    files[TeacherFile(i)] = Bytes(members[i]);
   }
-  files[kTeacherFile] = Bytes(std::move(weights));
+  if (IsClassification(options_.task)) {
+    Teacher teacher{architecture, options_.task, std::move(members[0])};
+    teacher.other_members.assign(std::make_move_iterator(members.begin() + 1),
+                                 std::make_move_iterator(members.end()));
+    files[kLogitsFile] = Bytes(
+        {{"logits", TeacherLogits(teacher, data_.train, kInferenceBatch)}});
+  }
   return store_.Put("teacher", inputs, files);
 }
 
 Teacher Stages::LoadTeacher(const StageResult& files) const {
   Teacher teacher{TeacherArchitecture(options_.teacher, options_.task.topology),
                   options_.task,
-                  ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
-                  {DType::kF32, {0}, {}}};
+                  ReadSafeTensors(files.PathOf(kTeacherFile)).tensors};
+  const std::size_t members =
+      std::max<std::size_t>(options_.teacher.Files().size(), 1);
+  for (std::size_t i = 1; i < members; ++i) {
+    teacher.other_members.push_back(
+        ReadSafeTensors(files.PathOf(TeacherFile(i))).tensors);
+  }
   if (IsClassification(options_.task)) {
     teacher.logits_NC =
         ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits");
   }
+  if (options_.task.topology == Topology::kEncoderDecoder &&
+      options_.distillation.top_k > 0 &&
+      options_.distillation.logits_weight > 0) {
+    teacher.top = TopTargetsOf(teacher, files);
+  }
   return teacher;
+}
+
+TopTargets Stages::TopTargetsOf(const Teacher& teacher,
+                                const StageResult& files) const {
+  const DistillationOptions& distillation = options_.distillation;
+  const Json inputs = {{"teacher", TeacherIdentity(files, teacher)},
+                       {"architecture", ToJson(teacher.architecture)},
+                       {"task", TaskToJson(options_.task)},
+                       {"data", data_.content_hash},
+                       {"top_k", distillation.top_k},
+                       {"temperature", distillation.temperature},
+                       {"libtorch", TorchVersion()}};
+  auto filed = store_.Find("top_targets", inputs);
+  if (!filed) {
+    const TrainingPermit permit(options_.lock_folder);
+    const TopTargets made =
+        TeacherTopTargets(teacher, data_.train, kInferenceBatch,
+                          distillation.top_k, distillation.temperature);
+    filed = store_.Put(
+        "top_targets", inputs,
+        {{kTopFile, Bytes({{"tokens", made.tokens_PK},
+                           {"log_probabilities", made.log_probabilities}})}});
+  }
+  const NamedTensors tensors = ReadSafeTensors(filed->PathOf(kTopFile)).tensors;
+  return {distillation.temperature, tensors.at("tokens"),
+          tensors.at("log_probabilities")};
 }
 
 std::variant<StageResult, Failure> Stages::Student(
@@ -117,7 +188,7 @@ std::variant<StageResult, Failure> Stages::Student(
       {"architecture", ToJson(architecture)},
       {"task", TaskToJson(options_.task)},
       {"data", data_.content_hash},
-      {"teacher", teacher ? teacher_files.Get(kTeacherFile).sha256 : ""},
+      {"teacher", teacher ? TeacherIdentity(teacher_files, *teacher) : ""},
       {"training", FieldsToJson(options_.training)},
       {"distillation", FieldsToJson(options_.distillation)},
       {"seed", seed},

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "eval/trained_evaluator.h"
 
@@ -18,11 +19,13 @@ class Stages {
   // `fraction` of the stage that is done, now and then.
   using OnProgress = std::function<void(double fraction)>;
 
-  // teacher.safetensors, and of a classification logits.safetensors on the
-  // training split.
-  // Throws Error{kUsage} when the teacher diverges or the checkpoint does not
-  // fit its architecture.
+  // teacher.safetensors, of an ensemble teacher-2.safetensors and so on, and of
+  // a classification logits.safetensors on the training split.
+  // Throws Error{kUsage} when the teacher diverges, Error{kIntegrity} when a
+  // checkpoint does not fit its architecture.
   StageResult TeacherFiles(const OnProgress& on_progress) const;
+  // With a translator's likeliest tokens, where distillation.top_k asks for
+  // them: a stage of their own, so that a teacher serves every top_k.
   Teacher LoadTeacher(const StageResult& files) const;
 
   // student.safetensors in f32. `architecture` without precision. `teacher`
@@ -43,6 +46,11 @@ class Stages {
 
  private:
   TrainingResult TrainTeacher(const OnProgress& on_progress) const;
+  // One network, or the members of an ensemble, checked.
+  std::vector<NamedTensors> TeacherWeights(const Architecture& architecture,
+                                           const OnProgress& on_progress) const;
+  TopTargets TopTargetsOf(const Teacher& teacher,
+                          const StageResult& files) const;
 
   const TrainedEvaluatorOptions& options_;
   const PreparedData& data_;

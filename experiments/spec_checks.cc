@@ -24,6 +24,7 @@ class SpecChecker {
     CheckSpace();
     CheckTask();
     CheckTeacher();
+    CheckDistillation();
     CheckMeasurement();
   }
 
@@ -199,6 +200,35 @@ class SpecChecker {
     Located("teacher.attention", [&] {
       return TeacherArchitecture(spec_.teacher, TopologyOf(spec_.task));
     });
+    if (!spec_.teacher.checkpoint.empty() &&
+        !spec_.teacher.checkpoints.empty()) {
+      Refuse("teacher.checkpoints",
+             "teacher.checkpoint names a file too; name all of them here");
+    }
+  }
+
+  void CheckDistillation() const {
+    const Topology topology = TopologyOf(spec_.task);
+    if (spec_.distillation.top_k > 0 && topology == Topology::kEncoder) {
+      Refuse("distillation.top_k",
+             "all logits of a classification are kept on disk already; leave "
+             "it at 0");
+    }
+    if (spec_.distillation.top_k > 0 && topology == Topology::kDecoder) {
+      Refuse("distillation.top_k",
+             "a language model's windows begin elsewhere in each epoch, and so "
+             "does what the teacher has read; leave it at 0");
+    }
+    std::int64_t blocks = spec_.teacher.layers;
+    if (topology == Topology::kEncoderDecoder) {
+      blocks = std::min(blocks, spec_.teacher.decoder_layers);
+    }
+    const std::int64_t layer = spec_.distillation.relation_layer;
+    if (spec_.distillation.relation_weight > 0 && layer > blocks) {
+      Refuse("distillation.relation_layer",
+             std::to_string(layer) + " is more than the teacher's " +
+                 std::to_string(blocks) + " blocks");
+    }
   }
 
   // The longest sequence must fit the tables of places.

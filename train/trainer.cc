@@ -14,7 +14,7 @@
 #include <torch/headeronly/version.h>
 
 #include "space/network/transformer.h"
-#include "train/distill/losses.h"
+#include "train/distill/distiller.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
 #include "train/optimizer.h"
@@ -27,7 +27,6 @@ namespace {
 constexpr std::size_t kFinalSteps = 50;
 constexpr std::int64_t kStepsBetweenReports = 10;
 constexpr std::int64_t kUnknownToken = 0;  // of every vocabulary
-constexpr char kProjection[] = "distillation.projection";
 
 void CheckTokens(const std::vector<std::vector<std::int64_t>>& rows,
                  std::int64_t most) {
@@ -55,10 +54,6 @@ void CheckJob(const TrainingJob& job) {
     HONE_CHECK_EQ(data.targets.size(), data.size());
     CheckTokens(data.targets, job.task.max_target_tokens - 1);
   }
-  if (job.teacher != nullptr && job.teacher->logits_NC.elements() > 0) {
-    HONE_CHECK_EQ(job.teacher->logits_NC.elements(),
-                  static_cast<std::int64_t>(data.size()) * job.task.classes);
-  }
 }
 
 // The batches of epoch after epoch, each shuffled by its own stream.
@@ -85,51 +80,6 @@ class BatchStream {
   std::size_t next_ = 0;
 };
 
-// The teacher on the training device. Its logits come from its table of them
-// where there is one, else from its network.
-class TeacherView {
- public:
-  TeacherView(const Teacher& teacher, at::Device device)
-      : teacher_(teacher),
-        logits_NC_(ToTensor(teacher.logits_NC, device)),
-        weights_(teacher.weights, device),
-        ops_(weights_, {.taps = {kLastHiddenTap}}) {}
-
-  struct Answer {
-    at::Tensor logits;
-    at::Tensor hidden_BTD;  // where the network was run
-  };
-  // `run`: the hidden states are wanted.
-  Answer Look(const NetworkBatch& batch, const at::Tensor& rows_B, bool run) {
-    const at::NoGradGuard no_grad;
-    Answer answer;
-    const bool known = logits_NC_.numel() > 0;
-    if (run || !known) {
-      answer.logits = Transformer(ops_, teacher_.architecture, teacher_.task,
-                                  batch.input, batch.target);
-      answer.hidden_BTD = ops_.TakeTap(kLastHiddenTap);
-    }
-    if (known) answer.logits = logits_NC_.index_select(0, rows_B);
-    return answer;
-  }
-
-  std::int64_t width() const { return teacher_.architecture.stem.d_model; }
-
- private:
-  const Teacher& teacher_;
-  at::Tensor logits_NC_;
-  StoredWeights weights_;
-  EagerOps ops_;
-};
-
-// The rows of [N,C] that have a label. Shapes: [B,C] or [B,T,C] -> [N,C].
-at::Tensor LabelledRows(const at::Tensor& logits, const at::Tensor& labels) {
-  const at::Tensor flat = logits.flatten(0, -2);
-  if (logits.dim() == 2) return flat;
-  return flat.index_select(0,
-                           labels.flatten().ne(kNoLabel).nonzero().squeeze(1));
-}
-
 std::vector<at::Tensor> Joined(std::vector<at::Tensor> a,
                                const std::vector<at::Tensor>& b) {
   a.insert(a.end(), b.begin(), b.end());
@@ -141,8 +91,9 @@ EagerOptions StudentOptions(const TrainingJob& job,
   EagerOptions eager;
   eager.dropout = options.dropout;
   eager.generator = MakeGenerator(device, StreamSeed(job.seed, 0, "dropout"));
-  if (job.teacher != nullptr && job.distillation.hidden_weight > 0) {
-    eager.taps = {kLastHiddenTap};
+  if (job.teacher != nullptr) {
+    eager.taps = StudentTaps(job.architecture, job.teacher->architecture,
+                             job.distillation);
   }
   return eager;
 }
@@ -157,10 +108,6 @@ class Training {
         schedule_{options.learning_rate, options.warmup_steps, options.steps},
         weights_({job.seed, at::TensorOptions(device_).dtype(at::kFloat), adam_,
                   job.initial}),
-        projection_({job.seed,
-                     at::TensorOptions(device_).dtype(at::kFloat),
-                     adam_,
-                     {}}),
         ops_(weights_, StudentOptions(job, options, device_)),
         batches_(*job.data, options.batch_size, job.seed),
         word_generator_(
@@ -169,12 +116,20 @@ class Training {
     for (const auto& variant : job.data->frames.variants) {
       variant_table_.push_back(at::tensor(variant).to(device_));
     }
-    if (job.teacher != nullptr) teacher_.emplace(*job.teacher, device_);
     Discover(weights_, job.architecture, job.task);
     weights_.CheckInitialUsed();
-    if (ComparesHidden()) Projection();
-    optimizer_.emplace(Joined(weights_.Leaves(true), projection_.Leaves(true)),
-                       weights_.Leaves(false), adam_);
+    std::vector<at::Tensor> decayed = weights_.Leaves(true);
+    if (job.teacher != nullptr) {
+      distiller_.emplace(
+          *job.teacher, job.distillation, job.architecture, *job.data,
+          TrainableWeightsOptions{job.seed,
+                                  at::TensorOptions(device_).dtype(at::kFloat),
+                                  adam_,
+                                  {}},
+          device_);
+      decayed = Joined(std::move(decayed), distiller_->Leaves());
+    }
+    optimizer_.emplace(std::move(decayed), weights_.Leaves(false), adam_);
   }
 
   std::variant<TrainingResult, Failure> Run() {
@@ -201,15 +156,6 @@ class Training {
   }
 
  private:
-  bool ComparesHidden() const {
-    return teacher_.has_value() && job_.distillation.hidden_weight > 0;
-  }
-
-  at::Tensor Projection() {
-    return projection_.Get(kProjection, WeightRole::kMatrix,
-                           {teacher_->width(), job_.architecture.stem.d_model});
-  }
-
   std::optional<Failure> Step(std::int64_t step) {
     const Batch& rows = batches_.Next();
     const NetworkBatch batch =
@@ -238,30 +184,14 @@ class Training {
   }
 
   at::Tensor Loss(const Batch& rows, const NetworkBatch& batch) {
-    const DistillationOptions& distillation = job_.distillation;
     const at::Tensor logits =
         Transformer(ops_, job_.architecture, job_.task,
                     Perturbed(rows, batch.input), batch.target);
     const at::Tensor hard = at::cross_entropy_loss(
         logits.flatten(0, -2), batch.labels.flatten(), {}, at::Reduction::Mean,
         kNoLabel, options_.label_smoothing);
-    if (!teacher_) return hard;
-    at::Tensor loss = hard.mul(distillation.hard_weight);
-    if (distillation.logits_weight <= 0 && !ComparesHidden()) return loss;
-    const TeacherView::Answer answer = teacher_->Look(
-        batch, at::tensor(rows.rows).to(device_), ComparesHidden());
-    if (distillation.logits_weight > 0) {
-      loss = loss.add(SoftTargetLoss(LabelledRows(logits, batch.labels),
-                                     LabelledRows(answer.logits, batch.labels),
-                                     distillation.temperature),
-                      distillation.logits_weight);
-    }
-    if (ComparesHidden()) {
-      loss = loss.add(HiddenLoss(ops_.TakeTap(kLastHiddenTap), Projection(),
-                                 answer.hidden_BTD),
-                      distillation.hidden_weight);
-    }
-    return loss;
+    return distiller_ ? distiller_->Loss(hard, logits, rows, batch, ops_)
+                      : hard;
   }
 
   // What the student reads; the teacher reads it untouched.
@@ -337,13 +267,12 @@ class Training {
   AdamWOptions adam_;
   LearningRateSchedule schedule_;
   TrainableWeights weights_;
-  TrainableWeights projection_;
   EagerOps ops_;
   BatchStream batches_;
   at::Generator word_generator_;
   Rng variants_;
   std::vector<at::Tensor> variant_table_;
-  std::optional<TeacherView> teacher_;
+  std::optional<Distiller> distiller_;
   std::optional<AdamW> optimizer_;
   std::deque<double> losses_;
   std::int64_t tokens_ = 0;

@@ -2,8 +2,8 @@
 """What each distillation term adds: one student, equal steps, several seeds.
 
 Runs `hone train` for each variant and seed and prints a Markdown table. The
-teacher is the same file throughout (teacher.checkpoint), so that only the
-student's loss and its random streams differ.
+teacher is the same file throughout (or several files, whose answers are
+averaged), so that only the student's loss and its random streams differ.
 """
 import argparse
 import json
@@ -12,16 +12,33 @@ import statistics
 import subprocess
 import sys
 
-# hard_weight, logits_weight, hidden_weight, embedding_from_teacher
+OFF = {"hard_weight": 1, "logits_weight": 0, "hidden_weight": 0,
+       "relation_weight": 0, "embedding_from_teacher": "false"}
+LOGITS = {"hard_weight": 0.3, "logits_weight": 0.7}
+EMBEDDING = {"embedding_from_teacher": "true"}
+HIDDEN = {"hidden_weight": 1}
+UNIFORM = {"hidden_weight": 1, "hidden_layers": "uniform"}
+RELATIONS = {"relation_weight": 1}
+
+# What differs from learning from the labels alone.
 VARIANTS = {
-    "labels alone": (1, 0, 0, "false"),
-    "+ logits": (0.3, 0.7, 0, "false"),
-    "+ logits + hidden": (0.3, 0.7, 1, "false"),
-    "+ logits + embedding": (0.3, 0.7, 0, "true"),
-    "+ logits + hidden + embedding": (0.3, 0.7, 1, "true"),
+    "labels alone": {},
+    "+ logits": LOGITS,
+    "+ logits, reverse KL": LOGITS | {"divergence": "reverse-kl"},
+    "+ logits, alpha": LOGITS | {"divergence": "alpha"},
+    "+ relations": RELATIONS,
+    "+ logits + hidden": LOGITS | HIDDEN,
+    "+ logits + hidden, all blocks": LOGITS | UNIFORM,
+    "+ logits + relations": LOGITS | RELATIONS,
+    "+ logits + embedding": LOGITS | EMBEDDING,
+    "+ logits, reverse KL + embedding":
+        LOGITS | EMBEDDING | {"divergence": "reverse-kl"},
+    "+ logits, alpha + embedding":
+        LOGITS | EMBEDDING | {"divergence": "alpha"},
+    "+ logits + hidden + embedding": LOGITS | HIDDEN | EMBEDDING,
+    "+ logits + hidden, all blocks + embedding": LOGITS | UNIFORM | EMBEDDING,
+    "+ logits + relations + embedding": LOGITS | RELATIONS | EMBEDDING,
 }
-KEYS = ("hard_weight", "logits_weight", "hidden_weight",
-        "embedding_from_teacher")
 
 
 def train(args, seed, settings):
@@ -32,7 +49,7 @@ def train(args, seed, settings):
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit {done.returncode}")
-    return json.loads(done.stdout)["metrics"]["accuracy"]["value"]
+    return json.loads(done.stdout)["metrics"][args.metric]["value"]
 
 
 def main():
@@ -41,26 +58,35 @@ def main():
     parser.add_argument("--spec", default="experiments/specs/gloss.toml")
     parser.add_argument("--architecture", required=True)
     parser.add_argument("--teacher", required=True, type=pathlib.Path,
-                        help="teacher.safetensors of a finished study")
+                        nargs="+",
+                        help="teacher.safetensors of finished studies")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--metric", default="accuracy")
+    parser.add_argument("--scale", type=float, default=100,
+                        help="multiplies the metric in the table")
+    parser.add_argument("--only", action="append", choices=VARIANTS,
+                        help="this variant, instead of all")
     parser.add_argument("--set", action="append", default=[],
                         help="key=value for every run")
     args = parser.parse_args()
     common = dict(item.split("=", 1) for item in args.set)
-    common["teacher.checkpoint"] = args.teacher.resolve()
+    common["teacher.checkpoints"] = json.dumps(
+        [str(path.resolve()) for path in args.teacher])
     print("| loss | " + " | ".join(f"seed {s}" for s in range(1, args.seeds + 1))
           + " | mean | standard deviation |")
     print("|---" * (args.seeds + 3) + "|")
-    for name, values in VARIANTS.items():
+    for name, changes in VARIANTS.items():
+        if args.only and name not in args.only:
+            continue
         settings = dict(common)
         settings.update({f"distillation.{key}": value
-                         for key, value in zip(KEYS, values)})
+                         for key, value in (OFF | changes).items()})
         values = [train(args, seed, settings)
                   for seed in range(1, args.seeds + 1)]
-        cells = [f"{100 * value:.2f}" for value in values]
+        cells = [f"{args.scale * value:.2f}" for value in values]
         print(f"| {name} | {' | '.join(cells)} | "
-              f"{100 * statistics.mean(values):.2f} | "
-              f"{100 * statistics.stdev(values):.2f} |", flush=True)
+              f"{args.scale * statistics.mean(values):.2f} | "
+              f"{args.scale * statistics.stdev(values):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
       CostOf(TeacherArchitecture(spec.teacher, workbench.task().topology),
              workbench.task(), spec.teacher_training.batch_size,
              spec.measurement.tokens);
-  if (spec.teacher.checkpoint.empty() && spec.distillation.UsesTeacher()) {
+  if (spec.teacher.Files().empty() && spec.distillation.UsesTeacher()) {
     estimate.teacher_seconds = StepsSeconds(
         static_cast<double>(teacher.multiply_adds), spec.teacher_training);
   }
@@ -106,10 +106,10 @@ std::string TeacherText(const SearchSpec& spec, const Workbench& workbench,
   return ShortText(
              TeacherArchitecture(spec.teacher, workbench.task().topology)) +
          ", " +
-         (spec.teacher.checkpoint.empty()
+         (spec.teacher.Files().empty()
               ? std::to_string(spec.teacher_training.steps) + " steps, " +
                     DurationText(estimate.teacher_seconds)
-              : "from " + spec.teacher.checkpoint);
+              : "from " + Joined(spec.teacher.Files()));
 }
 
 Table PlanTable(const SearchSpec& spec, const Workbench& workbench,

@@ -16,9 +16,15 @@ inline std::int64_t KeyValueHeads(const AttentionSpec& attention) {
   return full ? full->kv_heads : Heads(attention);
 }
 
+// The projections of an attention, by the ends of their names.
+inline constexpr const char* kSelfAttentionRoles[] = {".query", ".key",
+                                                      ".value"};
+
 // Query, key, value and output projections around one of the kinds in
-// attention/, each of which is an overload of Attend. Shapes: [B,T,D] ->
-// [B,T,D].
+// attention/, each of which is an overload of Attend. Taps NAME.query, NAME.key
+// and NAME.value are what comes out of the first three, before heads are split
+// and turned: [B,T,H*E], of keys and values [B,T,K*E].
+// Shapes: [B,T,D] -> [B,T,D].
 template <NetworkOps Ops>
 typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
                                   const StemSpec& stem, const BlockSpec& block,
@@ -26,10 +32,11 @@ typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
   const std::int64_t heads = Heads(block.attention);
   place.head_dim = stem.d_model / heads;
   const auto project = [&](const char* role, std::int64_t count) {
-    const auto x = ops.SplitHeads(
-        ops.Linear(place.name + role, x_BTD,
-                   {stem.d_model, count * place.head_dim, block.precision}),
-        count);
+    const std::string name = place.name + role;
+    const auto joined = ops.Linear(
+        name, x_BTD, {stem.d_model, count * place.head_dim, block.precision});
+    ops.Tap(name, joined);
+    const auto x = ops.SplitHeads(joined, count);
     const bool turned =
         stem.positions == Positions::kRotary && std::string(role) != ".value";
     return turned ? ops.Rotary(x, place.max_tokens) : x;

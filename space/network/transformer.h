@@ -10,9 +10,9 @@
 
 namespace hone {
 
-// The tap whose value the hidden-state distillation compares: the output of
-// the last block after the final norm, of the decoder where there is one.
-// Shapes: [B,T,D].
+// The tap of the last block's output after the final norm, of the decoder where
+// there is one; the output of each block, before that norm, is tapped under the
+// block's name. Shapes: [B,T,D].
 inline constexpr char kLastHiddenTap[] = "last_hidden";
 
 inline std::string BlockName(const char* side, std::size_t i) {
@@ -78,6 +78,7 @@ std::vector<typename Ops::Value> EncoderOutputs(
         Block(ops, name,
               AttentionPlace{name + ".attention", 0, task.max_tokens, false},
               stem, architecture.encoder[i], std::nullopt, x_BTD);
+    ops.Tap(name, x_BTD);
     outputs.push_back(x_BTD);
   }
   return outputs;
@@ -145,6 +146,7 @@ typename Ops::Value Decoder(
     x_BTD =
         Block(ops, name, AttentionPlace{name + ".attention", 0, places, true},
               stem, architecture.decoder[i], memory, x_BTD);
+    ops.Tap(name, x_BTD);
   }
   x_BTD = FinalNorm(ops, "decoder", stem, x_BTD);
   ops.Tap(kLastHiddenTap, x_BTD);

@@ -161,6 +161,46 @@ TEST_F(TrainedEvaluatorTest, RefusesACheckpointThatDoesNotFit) {
                Error);
 }
 
+// Two teachers of one architecture; a third of another is refused.
+TEST_F(TrainedEvaluatorTest, TeachersOfOneArchitectureTeachTogether) {
+  const auto teacher = [&](std::uint64_t seed, const Outcome& outcome) {
+    for (const Artifact& artifact : Measured(outcome).artifacts) {
+      if (artifact.role != "teacher.safetensors") continue;
+      return (folder_ / ("artifacts-" + std::to_string(seed)) / artifact.path)
+          .string();
+    }
+    return std::string();
+  };
+  std::vector<std::string> files;
+  std::vector<std::string> students;
+  for (const int seed : {1, 2}) {
+    TrainedEvaluatorOptions options = MakeOptions(folder_, seed);
+    options.study_seed = static_cast<std::uint64_t>(seed);
+    const auto outcomes =
+        TrainedEvaluator(options, data_, nullptr).Evaluate(Batch());
+    files.push_back(teacher(options.study_seed, outcomes[0]));
+    students.push_back(Sha(outcomes[0], "student.safetensors"));
+  }
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  options.teacher.checkpoints = files;
+  const auto outcomes =
+      TrainedEvaluator(options, data_, nullptr).Evaluate(Batch());
+  EXPECT_FALSE(Sha(outcomes[0], "teacher-2.safetensors").empty());
+  for (const std::string& student : students) {
+    EXPECT_NE(Sha(outcomes[0], "student.safetensors"), student);
+  }
+  // Found again, with the same result.
+  EXPECT_EQ(TrainedEvaluator(options, data_, nullptr).Evaluate(Batch()),
+            outcomes);
+  std::swap(options.teacher.checkpoints[0], options.teacher.checkpoints[1]);
+  EXPECT_NE(Sha(TrainedEvaluator(options, data_, nullptr).Evaluate(Batch())[0],
+                "student.safetensors"),
+            Sha(outcomes[0], "student.safetensors"));
+  options.teacher.d_model = 32;
+  EXPECT_THROW(TrainedEvaluator(options, data_, nullptr).Evaluate(Batch()),
+               Error);
+}
+
 // A language model and a translator through the whole chain, in the engine.
 TEST_F(TrainedEvaluatorTest, DecodersAreTrainedExportedAndMeasured) {
   PreparedData data;
@@ -198,6 +238,20 @@ TEST_F(TrainedEvaluatorTest, DecodersAreTrainedExportedAndMeasured) {
   }
   EXPECT_FALSE(Sha(translated[0], "encoder.onnx").empty());
   EXPECT_LT(metrics.at("parity_error").value, 0.02);
+
+  // The same with the teacher's likeliest tokens from disk: another student.
+  const auto top_targets = [&] {
+    return std::filesystem::exists(options.artifacts / "top_targets");
+  };
+  EXPECT_FALSE(top_targets());
+  options.distillation.top_k = 3;
+  TrainedEvaluator brief(options, data, engine.get());
+  const auto told =
+      brief.Evaluate({{0, {{16}, {block}, {crossed}}, 1, Fidelity::kTrained}});
+  EXPECT_TRUE(top_targets());
+  EXPECT_NE(Sha(told.at(0), "student.safetensors"),
+            Sha(translated[0], "student.safetensors"));
+  options.distillation.top_k = 0;
 
   PreparedData stream;
   for (TaskData* split : {&stream.train, &stream.dev}) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "space/architecture.h"
 #include "space/base/error.h"
@@ -10,10 +11,10 @@
 namespace hone {
 
 // The [teacher] table: a uniform f32 architecture that is trained once per
-// study
-// ([teacher.training]), or loaded.
+// study ([teacher.training]), or loaded; of several checkpoints an ensemble.
 struct TeacherOptions {
   std::string checkpoint;
+  std::vector<std::string> checkpoints = {};
   std::int64_t d_model = 128;
   std::int64_t layers = 2;
   std::int64_t decoder_layers = 2;
@@ -25,10 +26,20 @@ struct TeacherOptions {
   std::string norm = "layer";
   std::string norm_place = "pre";
 
+  // The files to load; none where the teacher is trained.
+  std::vector<std::string> Files() const {
+    if (!checkpoint.empty()) return {checkpoint};
+    return checkpoints;
+  }
+
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
     visit("checkpoint", self.checkpoint, AnyValue{},
           "a .safetensors file with the teacher's weights; empty: train one");
+    visit("checkpoints", self.checkpoints, AnyValue{},
+          "instead of checkpoint, several such files of this one architecture: "
+          "their probabilities are averaged; hidden states, relations and "
+          "embedding are the first one's");
     visit("d_model", self.d_model, InRange{8, 8192}, "model width");
     visit("layers", self.layers, InRange{1, 64}, "number of blocks");
     visit("decoder_layers", self.decoder_layers, InRange{1, 64},
