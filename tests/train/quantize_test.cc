@@ -8,6 +8,7 @@
 
 #include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
+#include "train/compress/calibrate.h"
 #include "train/compress/matrix_quantization.h"
 #include "train/compress/smooth.h"
 #include "train/eager_ops.h"
@@ -58,6 +59,12 @@ INSTANTIATE_TEST_SUITE_P(Calibration, QuantizeTest,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+TEST(CalibrationChoices, AreTheCalibratorsAndAuto) {
+  std::vector<std::string> names = CalibratorNames();
+  names.emplace_back("auto");
+  EXPECT_EQ(CalibrationChoices(), names);
+}
 
 TEST_P(QuantizeTest, HasTheStatedLayout) {
   Architecture architecture = TinyArchitecture(64, Precision::kW8A8);

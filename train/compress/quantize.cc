@@ -108,15 +108,6 @@ std::map<std::string, std::vector<float>> MeanErrors(
 
 }  // namespace
 
-const std::vector<std::string>& CalibrationChoices() {
-  static const std::vector<std::string> choices = [] {
-    std::vector<std::string> names = CalibratorNames();
-    names.emplace_back("auto");
-    return names;
-  }();
-  return choices;
-}
-
 NamedTensors QuantizeNetwork(const Architecture& architecture,
                              const TaskShape& task, const NamedTensors& weights,
                              const TaskData& calibration,

@@ -11,8 +11,10 @@
 
 namespace hone {
 
-// The calibrators' names (calibrate.h) and "auto".
-const std::vector<std::string>& CalibrationChoices();
+// The calibrators' names (CalibratorNames) and "auto".
+inline std::vector<std::string> CalibrationChoices() {
+  return {"min-max", "moving-average", "percentile", "mse", "entropy", "auto"};
+}
 
 // The [quantization] table.
 struct QuantizationOptions {
