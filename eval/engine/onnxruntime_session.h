@@ -48,9 +48,9 @@ class OnnxRuntimeSession {
   // timed and each is made twice: the caches are cold after the wait for a
   // request, and the second is timed. The graph keeps its dynamic sizes all the
   // same: 1.32 turns products of a known size into Gemm before it looks for
-  // quantized ones, and those then run in f32, up to seventeen times slower. This
-  // and what follows throws Error{kUsage} naming the file, with ONNX Runtime's
-  // words or how the worker ended.
+  // quantized ones, and those then run in f32, up to seventeen times slower.
+  // This and what follows throws Error{kUsage} naming the file, with ONNX
+  // Runtime's words or how the worker ended.
   LoadedGraph Load(const std::string& file, const EngineOptions& options);
   RunAnswer Run(const std::string& file, const std::vector<RunInput>& inputs,
                 const std::vector<RunOutput>& outputs);

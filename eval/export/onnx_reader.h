@@ -56,8 +56,8 @@ struct ReadModel {
 ReadModel ReadOnnx(std::string_view bytes,
                    const std::string& where = "the ONNX file");
 
-// "f32", "u8", "i4": as engines call them; and its size. Requires: the type of a
-// constant that ReadOnnx returned.
+// "f32", "u8", "i4": as engines call them; and its size. Requires: the type of
+// a constant that ReadOnnx returned.
 std::string OnnxTypeName(std::int32_t type);
 std::int64_t OnnxTypeBits(std::int32_t type);
 

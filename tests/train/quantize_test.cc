@@ -147,8 +147,7 @@ TEST_F(PlainQuantizeTest, BetterRoundingBringsLogitsCloser) {
         << word;
     EXPECT_GT(LogitsSqnr(architecture, {.bias_correction = true}), plain - 0.2)
         << word;
-    EXPECT_GT(LogitsSqnr(architecture, {.smoothing = true}), plain - 1)
-        << word;
+    EXPECT_GT(LogitsSqnr(architecture, {.smoothing = true}), plain - 1) << word;
   }
 }
 

@@ -65,8 +65,8 @@ struct MatrixOptions {
 // Rounds to nearest. Scales: 8 bits, the largest magnitude over the limit;
 // fewer bits, of 30 clips of the block's extremes (and both signs where levels
 // are not symmetric) the one whose codes, with their own least-squares scale
-// <w,q>/<q,q>, leave the smallest squared error. A block of zeros has a small scale.
-// Requires: finite weights.
+// <w,q>/<q,q>, leave the smallest squared error. A block of zeros has a small
+// scale. Requires: finite weights.
 QuantizedMatrix QuantizeMatrix(const std::vector<float>& weights,
                                std::int64_t rows, std::int64_t columns,
                                const Precision& precision,
