@@ -19,7 +19,9 @@ constexpr std::int64_t kNominalClasses = 45;
 TaskShape NominalShape(const TaskOptions& task) {
   TaskShape shape;
   shape.topology = TopologyOf(task);
-  shape.vocabulary = task.vocabulary_size;
+  shape.vocabulary = task.vocabulary == "wordpiece"
+                         ? TrainVocabulary(task, {})->size()
+                         : task.vocabulary_size;
   shape.classes = kNominalClasses;
   shape.max_tokens = task.max_tokens;
   shape.max_target_tokens = task.max_target_tokens;

@@ -176,7 +176,24 @@ class SpecChecker {
              "a translation is written in subwords or characters; use "
              "sentencepiece or character");
     }
+    CheckVocabularyFile();
     if (task.kind == "image-classification") CheckPatch();
+  }
+
+  void CheckVocabularyFile() const {
+    const TaskOptions& task = spec_.task;
+    const bool pieces = task.vocabulary == "wordpiece";
+    if (pieces && task.vocabulary_file.empty()) {
+      Refuse("task.vocabulary_file",
+             "missing; a wordpiece vocabulary is the vocab.txt of a BERT "
+             "checkpoint");
+    }
+    if (!pieces && !task.vocabulary_file.empty()) {
+      Refuse("task.vocabulary_file",
+             "a vocabulary of kind " + task.vocabulary +
+                 " is trained and reads no file; use vocabulary = "
+                 "\"wordpiece\"");
+    }
   }
 
   void CheckPatch() const {

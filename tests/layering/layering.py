@@ -78,6 +78,7 @@ ONLY_IN = {
     "openvino/": ["eval/engine/openvino_common.h"],
     "protozero/": ["eval/export/onnx_writer.cc", "tests/"],
     "sentencepiece": ["train/data/vocabulary.cc"],
+    "utf8proc.h": ["train/data/wordpiece.cc"],
     "png.h": ["train/data/image_file.cc", "tests/train_data/encode_image.h"],
     "jpeglib.h": ["train/data/image_file.cc", "tests/train_data/encode_image.h"],
     "jerror.h": ["train/data/image_file.cc"],
