@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eval/bert_teacher.h"
 #include "eval/export/onnx_export.h"
 #include "eval/machine_lock.h"
 #include "space/base/error.h"
@@ -15,8 +16,6 @@ namespace hone {
 namespace {
 
 constexpr char kEmbeddingWeight[] = "embedding.weight";
-constexpr char kTeacherFile[] = "teacher.safetensors";
-constexpr char kLogitsFile[] = "logits.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
 constexpr std::int64_t kInferenceBatch = 64;
@@ -67,6 +66,7 @@ TrainingResult Stages::TrainTeacher(const OnProgress& on_progress) const {
 }
 
 StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
+  if (IsBertFolder(options_.teacher)) return BertTeacherFiles(on_progress);
   const Architecture architecture =
       TeacherArchitecture(options_.teacher, options_.task.topology);
   Json inputs = {{"architecture", ToJson(architecture)},
@@ -98,11 +98,35 @@ StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
   return store_.Put("teacher", inputs, files);
 }
 
+StageResult Stages::BertTeacherFiles(const OnProgress& on_progress) const {
+  BertTeacherOptions options;
+  options.folder = options_.teacher.checkpoint;
+  options.pooling = options_.teacher.pooling;
+  options.training = options_.teacher_training;
+  options.seed = StreamSeed(options_.study_seed, 0, "teacher");
+  TrainingPermit permit(options_.lock_folder);
+  options.on_progress = [&](double fraction) {
+    if (options_.cancelled && *options_.cancelled) {
+      throw Error(ErrorCode::kCancelled, "running the teacher was interrupted");
+    }
+    permit.Yield();
+    on_progress(fraction);
+  };
+  return MakeBertTeacher(options, data_, store_);
+}
+
 Teacher Stages::LoadTeacher(const StageResult& files) const {
-  Teacher teacher{TeacherArchitecture(options_.teacher, options_.task.topology),
+  const std::string path = files.PathOf(kTeacherFile).string();
+  SafeTensors stored = ReadSafeTensors(path);
+  Teacher teacher{{},
                   options_.task,
-                  ReadSafeTensors(files.PathOf(kTeacherFile)).tensors,
-                  {DType::kF32, {0}, {}}};
+                  std::move(stored.tensors),
+                  {DType::kF32, {0}, {}},
+                  BertFromMetadata(stored.metadata, path)};
+  teacher.architecture =
+      teacher.bert
+          ? teacher.bert->architecture
+          : TeacherArchitecture(options_.teacher, options_.task.topology);
   if (IsClassification(options_.task)) {
     teacher.logits_NC =
         ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits");

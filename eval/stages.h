@@ -19,9 +19,10 @@ class Stages {
   using OnProgress = std::function<void(double fraction)>;
 
   // teacher.safetensors, and of a classification logits.safetensors on the
-  // training split.
-  // Throws Error{kUsage} when the teacher diverges or the checkpoint does not
-  // fit its architecture.
+  // training split. Of a BERT its weights with a classifier that was trained on
+  // its features, which are filed too (features.safetensors).
+  // Throws Error{kUsage} when the teacher diverges, the checkpoint does not fit
+  // its architecture, or a BERT reads other tokens than the task's.
   StageResult TeacherFiles(const OnProgress& on_progress) const;
   Teacher LoadTeacher(const StageResult& files) const;
 
@@ -43,6 +44,7 @@ class Stages {
 
  private:
   TrainingResult TrainTeacher(const OnProgress& on_progress) const;
+  StageResult BertTeacherFiles(const OnProgress& on_progress) const;
 
   const TrainedEvaluatorOptions& options_;
   const PreparedData& data_;

@@ -142,6 +142,10 @@ std::vector<std::string> Workbench::Classes() const {
   return data_ ? data_->classes : std::vector<std::string>();
 }
 
+std::int64_t Workbench::TrainingExamples() const {
+  return data_ ? static_cast<std::int64_t>(data_->train.size()) : 0;
+}
+
 PixelScale Workbench::Pixels() const {
   return data_ ? data_->pixels : PixelScale{};
 }

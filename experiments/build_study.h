@@ -39,6 +39,8 @@ class Workbench {
   std::string Vocabulary() const;
   std::vector<std::string> Classes() const;
   PixelScale Pixels() const;
+  // 0 at fidelity `cost`.
+  std::int64_t TrainingExamples() const;
 
  private:
   SearchSpec spec_;

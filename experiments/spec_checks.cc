@@ -208,7 +208,27 @@ class SpecChecker {
                std::to_string(task.image_width));
   }
 
+  // A folder is a BERT, which reads texts as word pieces.
+  void CheckBert() const {
+    if (spec_.task.kind != "text-classification") {
+      Refuse("teacher.checkpoint",
+             "a BERT can teach a text-classification alone, not a " +
+                 spec_.task.kind);
+    }
+    if (spec_.task.vocabulary != "wordpiece") {
+      Refuse("task.vocabulary",
+             "a BERT teaches students that read its tokens; use \"wordpiece\" "
+             "with its vocab.txt as vocabulary_file");
+    }
+  }
+
   void CheckTeacher() const {
+    if (IsBertFolder(spec_.teacher)) return CheckBert();
+    if (spec_.teacher.pooling != TeacherOptions{}.pooling) {
+      Refuse("teacher.pooling",
+             "only a BERT has hidden states to pool; name its folder in "
+             "teacher.checkpoint");
+    }
     if (spec_.teacher.d_model % spec_.teacher.heads != 0) {
       Refuse("teacher.heads",
              DoesNotDivide(spec_.teacher.heads, spec_.teacher.d_model));

@@ -14,6 +14,7 @@
 #include <torch/headeronly/version.h>
 
 #include "space/network/transformer.h"
+#include "train/distill/bert_encoder.h"
 #include "train/distill/losses.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
@@ -92,7 +93,9 @@ class TeacherView {
       : teacher_(teacher),
         logits_NC_(ToTensor(teacher.logits_NC, device)),
         weights_(teacher.weights, device),
-        ops_(weights_, {.taps = {kLastHiddenTap}}) {}
+        ops_(weights_, {.taps = {kLastHiddenTap}}) {
+    if (teacher.bert) bert_.emplace(weights_, *teacher.bert);
+  }
 
   struct Answer {
     at::Tensor logits;
@@ -103,7 +106,9 @@ class TeacherView {
     const at::NoGradGuard no_grad;
     Answer answer;
     const bool known = logits_NC_.numel() > 0;
-    if (run || !known) {
+    if (run && bert_) {
+      answer.hidden_BTD = bert_->InnerStates(batch.input);
+    } else if (run || !known) {
       answer.logits = Transformer(ops_, teacher_.architecture, teacher_.task,
                                   batch.input, batch.target);
       answer.hidden_BTD = ops_.TakeTap(kLastHiddenTap);
@@ -119,6 +124,7 @@ class TeacherView {
   at::Tensor logits_NC_;
   StoredWeights weights_;
   EagerOps ops_;
+  std::optional<BertEncoder> bert_;
 };
 
 // The rows of [N,C] that have a label. Shapes: [B,C] or [B,T,C] -> [N,C].

@@ -101,15 +101,16 @@ Architecture ReadArchitecture(const Config& config) {
   architecture.stem.norm_place = NormPlace::kPost;
   const std::int64_t layers = config.Size("num_hidden_layers");
   if (layers > 1000) config.Refuse("num_hidden_layers is above 1000");
+  const std::int64_t heads = config.Size("num_attention_heads");
+  if (architecture.stem.d_model % heads != 0) {
+    config.Refuse("num_attention_heads is " + std::to_string(heads) +
+                  ", which does not divide hidden_size " +
+                  std::to_string(architecture.stem.d_model));
+  }
   const BlockSpec block{
-      MultiHead(config.Size("num_attention_heads")),
+      MultiHead(heads),
       {config.Size("intermediate_size"), Parse<Activation>(activation)}};
   architecture.encoder.assign(static_cast<std::size_t>(layers), block);
-  try {
-    CheckArchitecture(architecture, kConfigFile);
-  } catch (const Error& error) {
-    config.Refuse(error.what());
-  }
   return architecture;
 }
 

@@ -89,6 +89,10 @@ at::Tensor BertEncoder::HiddenStates(const at::Tensor& tokens_BT) {
   return x_BTD;
 }
 
+at::Tensor BertEncoder::InnerStates(const at::Tensor& tokens_BT) {
+  return HiddenStates(tokens_BT).narrow(1, 1, tokens_BT.size(1));
+}
+
 at::Tensor BertEncoder::Pooled(const at::Tensor& hidden_BTD) {
   const at::NoGradGuard no_grad;
   const std::int64_t d_model = bert_.architecture.stem.d_model;

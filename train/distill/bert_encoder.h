@@ -30,6 +30,8 @@ class BertEncoder {
   // The last hidden states of texts between [CLS] and [SEP].
   // Shapes: [B,T] -> [B,T+2,D]. Requires: T + 2 <= places.
   at::Tensor HiddenStates(const at::Tensor& tokens_BT);
+  // The same of the texts' own tokens. Shapes: [B,T] -> [B,T,D].
+  at::Tensor InnerStates(const at::Tensor& tokens_BT);
   // tanh(W x + b) of the first hidden state (Devlin et al. 2019, the input of
   // next sentence prediction). Shapes: [B,T,D] -> [B,D].
   at::Tensor Pooled(const at::Tensor& hidden_BTD);

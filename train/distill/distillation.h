@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "space/base/fields.h"
 #include "space/base/tensor_data.h"
 #include "space/cost.h"
+#include "train/distill/bert.h"
 
 namespace hone {
 
@@ -50,6 +52,10 @@ struct Teacher {
   TaskShape task;
   NamedTensors weights;
   TensorData logits_NC;  // f32, one row for each training example, or empty
+  // Set where the weights are those of a BERT, and `architecture` is its. Then
+  // there are logits, and hidden states are those of the tokens between [CLS]
+  // and [SEP].
+  std::optional<Bert> bert = std::nullopt;
 };
 
 }  // namespace hone
