@@ -71,8 +71,15 @@ class BertTeacherTest : public ::testing::Test {
   std::vector<double> seen_;
 };
 
-TEST_F(BertTeacherTest, LearnsTheTaskFromFrozenFeatures) {
-  const StageResult files = Make(Options());
+// The tiny BERT is random, so its features do not tell the classes apart. The
+// best classifier over them, found by L-BFGS in double precision over the
+// features of the Python library, has 317 of 400 right.
+TEST_F(BertTeacherTest, ClassifiesAsWellAsFrozenFeaturesAllow) {
+  BertTeacherOptions options = Options();
+  options.training.dropout = 0;
+  options.training.steps = 5000;
+  options.training.batch_size = 400;
+  const StageResult files = Make(options);
   const TensorData logits =
       ReadSafeTensors(files.PathOf(kLogitsFile)).tensors.at("logits");
   ASSERT_EQ(logits.shape, (std::vector<std::int64_t>{400, 2}));
@@ -81,7 +88,7 @@ TEST_F(BertTeacherTest, LearnsTheTaskFromFrozenFeatures) {
     const float* row = logits.data<float>() + 2 * i;
     right += (row[1] > row[0]) == (data_.train.labels[i] == 1);
   }
-  EXPECT_GT(right, 320);
+  EXPECT_NEAR(right, 317, 4);
 }
 
 TEST_F(BertTeacherTest, LogitsAreThoseOfTheFiledWeights) {
