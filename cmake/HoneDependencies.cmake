@@ -76,9 +76,11 @@ target_link_libraries(hone_openvino INTERFACE "${HONE_OPENVINO_LIBRARY}")
 target_link_options(hone_openvino INTERFACE
                     "-Wl,-rpath,${HONE_OPENVINO_ROOT}/libs")
 
-# Debian's SQLiteCpp, SentencePiece and toml++ ship no CMake target that serves.
+# Debian's SQLiteCpp, SentencePiece, utf8proc and toml++ ship no CMake target that serves.
 add_library(hone_sqlite INTERFACE)
 target_link_libraries(hone_sqlite INTERFACE SQLiteCpp sqlite3)
 add_library(hone_sentencepiece INTERFACE)
 target_link_libraries(hone_sentencepiece INTERFACE sentencepiece
                                                    sentencepiece_train)
+add_library(hone_utf8proc INTERFACE)
+target_link_libraries(hone_utf8proc INTERFACE utf8proc)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "eval/bert_teacher.h"
 #include "eval/export/onnx_export.h"
 #include "eval/machine_lock.h"
 #include "space/base/error.h"
@@ -17,9 +18,7 @@ namespace hone {
 namespace {
 
 constexpr char kEmbeddingWeight[] = "embedding.weight";
-constexpr char kTeacherFile[] = "teacher.safetensors";
 constexpr char kTopFile[] = "top_targets.safetensors";
-constexpr char kLogitsFile[] = "logits.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
 constexpr std::int64_t kInferenceBatch = 64;
@@ -98,6 +97,7 @@ std::vector<NamedTensors> Stages::TeacherWeights(
 }
 
 StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
+  if (IsBertFolder(options_.teacher)) return BertTeacherFiles(on_progress);
   const Architecture architecture =
       TeacherArchitecture(options_.teacher, options_.task.topology);
   Json inputs = {{"architecture", ToJson(architecture)},
@@ -132,10 +132,32 @@ StageResult Stages::TeacherFiles(const OnProgress& on_progress) const {
   return store_.Put("teacher", inputs, files);
 }
 
+StageResult Stages::BertTeacherFiles(const OnProgress& on_progress) const {
+  BertTeacherOptions options;
+  options.folder = options_.teacher.checkpoint;
+  options.pooling = options_.teacher.pooling;
+  options.training = options_.teacher_training;
+  options.seed = StreamSeed(options_.study_seed, 0, "teacher");
+  TrainingPermit permit(options_.lock_folder);
+  options.on_progress = [&](double fraction) {
+    if (options_.cancelled && *options_.cancelled) {
+      throw Error(ErrorCode::kCancelled, "running the teacher was interrupted");
+    }
+    permit.Yield();
+    on_progress(fraction);
+  };
+  return MakeBertTeacher(options, data_, store_);
+}
+
 Teacher Stages::LoadTeacher(const StageResult& files) const {
-  Teacher teacher{TeacherArchitecture(options_.teacher, options_.task.topology),
-                  options_.task,
-                  ReadSafeTensors(files.PathOf(kTeacherFile)).tensors};
+  const std::string path = files.PathOf(kTeacherFile).string();
+  SafeTensors stored = ReadSafeTensors(path);
+  Teacher teacher{{}, options_.task, std::move(stored.tensors)};
+  teacher.bert = BertFromMetadata(stored.metadata, path);
+  teacher.architecture =
+      teacher.bert
+          ? teacher.bert->architecture
+          : TeacherArchitecture(options_.teacher, options_.task.topology);
   const std::size_t members =
       std::max<std::size_t>(options_.teacher.Files().size(), 1);
   for (std::size_t i = 1; i < members; ++i) {

@@ -20,9 +20,12 @@ class Stages {
   using OnProgress = std::function<void(double fraction)>;
 
   // teacher.safetensors, of an ensemble teacher-2.safetensors and so on, and of
-  // a classification logits.safetensors on the training split.
-  // Throws Error{kUsage} when the teacher diverges, Error{kIntegrity} when a
-  // checkpoint does not fit its architecture.
+  // a classification logits.safetensors on the training split. Of a BERT its
+  // weights with a classifier that was trained on its features, which are filed
+  // too (features.safetensors).
+  // Throws Error{kUsage} when the teacher diverges or a BERT reads other tokens
+  // than the task's, Error{kIntegrity} when a checkpoint does not fit its
+  // architecture.
   StageResult TeacherFiles(const OnProgress& on_progress) const;
   // With a translator's likeliest tokens, where distillation.top_k asks for
   // them: a stage of their own, so that a teacher serves every top_k.
@@ -51,6 +54,7 @@ class Stages {
                                            const OnProgress& on_progress) const;
   TopTargets TopTargetsOf(const Teacher& teacher,
                           const StageResult& files) const;
+  StageResult BertTeacherFiles(const OnProgress& on_progress) const;
 
   const TrainedEvaluatorOptions& options_;
   const PreparedData& data_;

@@ -22,7 +22,9 @@ constexpr std::int64_t kNominalClasses = 45;
 TaskShape NominalShape(const TaskOptions& task) {
   TaskShape shape;
   shape.topology = TopologyOf(task);
-  shape.vocabulary = task.vocabulary_size;
+  shape.vocabulary = task.vocabulary == "wordpiece"
+                         ? TrainVocabulary(task, {})->size()
+                         : task.vocabulary_size;
   shape.classes = kNominalClasses;
   shape.max_tokens = task.max_tokens;
   shape.max_target_tokens = task.max_target_tokens;
@@ -190,6 +192,10 @@ std::string Workbench::Vocabulary() const {
 
 std::vector<std::string> Workbench::Classes() const {
   return data_ ? data_->classes : std::vector<std::string>();
+}
+
+std::int64_t Workbench::TrainingExamples() const {
+  return data_ ? static_cast<std::int64_t>(data_->train.size()) : 0;
 }
 
 PixelScale Workbench::Pixels() const {

@@ -20,10 +20,10 @@ namespace hone {
 // become objects.
 class Workbench {
  public:
-  // Loads the task's data, unless the fidelity is `cost`: then nothing is read,
-  // and the vocabulary has the spec's size. `artifacts`: where stages file
-  // their results; `workers`: students that train side by side. Throws as
-  // PrepareData and SearchSpace do.
+  // Loads the task's data, unless the fidelity is `cost`: then nothing is read
+  // but a vocabulary's file, and other vocabularies have the spec's size.
+  // `artifacts`: where stages file their results; `workers`: students that
+  // train side by side. Throws as PrepareData and SearchSpace do.
   Workbench(const SearchSpec& spec, const std::filesystem::path& artifacts,
             int workers, ProgressCallback progress,
             const std::atomic<bool>* cancelled);
@@ -39,6 +39,8 @@ class Workbench {
   std::string Vocabulary() const;
   std::vector<std::string> Classes() const;
   PixelScale Pixels() const;
+  // 0 at fidelity `cost`.
+  std::int64_t TrainingExamples() const;
 
  private:
   SearchSpec spec_;

@@ -177,7 +177,24 @@ class SpecChecker {
              "a translation is written in subwords or characters; use "
              "sentencepiece or character");
     }
+    CheckVocabularyFile();
     if (task.kind == "image-classification") CheckPatch();
+  }
+
+  void CheckVocabularyFile() const {
+    const TaskOptions& task = spec_.task;
+    const bool pieces = task.vocabulary == "wordpiece";
+    if (pieces && task.vocabulary_file.empty()) {
+      Refuse("task.vocabulary_file",
+             "missing; a wordpiece vocabulary is the vocab.txt of a BERT "
+             "checkpoint");
+    }
+    if (!pieces && !task.vocabulary_file.empty()) {
+      Refuse("task.vocabulary_file",
+             "a vocabulary of kind " + task.vocabulary +
+                 " is trained and reads no file; use vocabulary = "
+                 "\"wordpiece\"");
+    }
   }
 
   void CheckPatch() const {
@@ -192,7 +209,27 @@ class SpecChecker {
                std::to_string(task.image_width));
   }
 
+  // A folder is a BERT, which reads texts as word pieces.
+  void CheckBert() const {
+    if (spec_.task.kind != "text-classification") {
+      Refuse("teacher.checkpoint",
+             "a BERT can teach a text-classification alone, not a " +
+                 spec_.task.kind);
+    }
+    if (spec_.task.vocabulary != "wordpiece") {
+      Refuse("task.vocabulary",
+             "a BERT teaches students that read its tokens; use \"wordpiece\" "
+             "with its vocab.txt as vocabulary_file");
+    }
+  }
+
   void CheckTeacher() const {
+    if (IsBertFolder(spec_.teacher)) return CheckBert();
+    if (spec_.teacher.pooling != TeacherOptions{}.pooling) {
+      Refuse("teacher.pooling",
+             "only a BERT has hidden states to pool; name its folder in "
+             "teacher.checkpoint");
+    }
     if (spec_.teacher.d_model % spec_.teacher.heads != 0) {
       Refuse("teacher.heads",
              DoesNotDivide(spec_.teacher.heads, spec_.teacher.d_model));

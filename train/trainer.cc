@@ -26,7 +26,6 @@ namespace {
 
 constexpr std::size_t kFinalSteps = 50;
 constexpr std::int64_t kStepsBetweenReports = 10;
-constexpr std::int64_t kUnknownToken = 0;  // of every vocabulary
 
 void CheckTokens(const std::vector<std::vector<std::int64_t>>& rows,
                  std::int64_t most) {
@@ -222,7 +221,7 @@ class Training {
         at::empty(tokens_BT.sizes(),
                   at::TensorOptions(device_).dtype(at::kBool))
             .bernoulli_(options_.word_dropout, word_generator_);
-    return tokens_BT.masked_fill(dropped_BT, kUnknownToken);
+    return tokens_BT.masked_fill(dropped_BT, job_.data->unknown);
   }
 
   std::vector<at::Tensor> Gradients() {

@@ -8,6 +8,7 @@
 #include "experiments/progress.h"
 #include "experiments/report.h"
 #include "experiments/study_files.h"
+#include "train/distill/bert.h"
 
 namespace hone {
 namespace {
@@ -36,6 +37,24 @@ double StepsSeconds(double multiply_adds, const TrainingOptions& training) {
           multiply_adds * kPassesPerStep / kTrainingRate);
 }
 
+// The architecture of the teacher, whoever says it.
+Architecture TeacherOf(const SearchSpec& spec, const Workbench& workbench) {
+  return IsBertFolder(spec.teacher)
+             ? ReadBertCheckpoint(spec.teacher.checkpoint).bert.architecture
+             : TeacherArchitecture(spec.teacher, workbench.task().topology);
+}
+
+// Of one training step; of a BERT, of all examples with [CLS] and [SEP].
+Cost TeacherCost(const SearchSpec& spec, const Workbench& workbench) {
+  const bool bert = IsBertFolder(spec.teacher);
+  TaskShape task = workbench.task();
+  if (bert) task.max_tokens += 2;
+  return CostOf(
+      TeacherOf(spec, workbench), task,
+      bert ? workbench.TrainingExamples() : spec.teacher_training.batch_size,
+      spec.measurement.tokens + (bert ? 2 : 0));
+}
+
 Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
                      int workers) {
   Estimate estimate;
@@ -54,11 +73,11 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
              kSamples;
   }
   if (ParseFidelity(spec.search.fidelity) == Fidelity::kCost) return estimate;
-  const Cost teacher =
-      CostOf(TeacherArchitecture(spec.teacher, workbench.task().topology),
-             workbench.task(), spec.teacher_training.batch_size,
-             spec.measurement.tokens);
-  if (spec.teacher.Files().empty() && spec.distillation.UsesTeacher()) {
+  const Cost teacher = TeacherCost(spec, workbench);
+  if (IsBertFolder(spec.teacher)) {
+    estimate.teacher_seconds =
+        static_cast<double>(teacher.multiply_adds) / kTrainingRate;
+  } else if (spec.teacher.Files().empty() && spec.distillation.UsesTeacher()) {
     estimate.teacher_seconds = StepsSeconds(
         static_cast<double>(teacher.multiply_adds), spec.teacher_training);
   }
@@ -103,13 +122,14 @@ std::string TeacherText(const SearchSpec& spec, const Workbench& workbench,
   if (!spec.distillation.UsesTeacher()) {
     return "none: students learn from the labels alone";
   }
-  return ShortText(
-             TeacherArchitecture(spec.teacher, workbench.task().topology)) +
-         ", " +
+  return ShortText(TeacherOf(spec, workbench)) + ", " +
          (spec.teacher.Files().empty()
               ? std::to_string(spec.teacher_training.steps) + " steps, " +
                     DurationText(estimate.teacher_seconds)
-              : "from " + Joined(spec.teacher.Files()));
+              : "from " + Joined(spec.teacher.Files()) +
+                    (IsBertFolder(spec.teacher)
+                         ? ", " + DurationText(estimate.teacher_seconds)
+                         : ""));
 }
 
 Table PlanTable(const SearchSpec& spec, const Workbench& workbench,

@@ -7,6 +7,7 @@
 
 #include "space/base/error.h"
 #include "space/base/file.h"
+#include "space/base/half.h"
 #include "space/base/json.h"
 
 namespace hone {
@@ -24,6 +25,12 @@ constexpr DTypeName kDTypes[] = {{DType::kF32, "F32", 4},
                                  {DType::kI32, "I32", 4},
                                  {DType::kI8, "I8", 1},
                                  {DType::kU8, "U8", 1}};
+// What is read as f32, and by which rule.
+struct HalfFormat {
+  const char* name;
+  float (*widen)(std::uint16_t);
+};
+constexpr HalfFormat kHalfFormats[] = {{"F16", FromF16}, {"BF16", FromBf16}};
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 
 const DTypeName& Info(DType dtype) {
@@ -33,11 +40,33 @@ const DTypeName& Info(DType dtype) {
   throw Error(ErrorCode::kInternal, "unknown dtype");
 }
 
+// The format of that name in `table`, or null.
+template <typename Format, std::size_t N>
+const Format* FindFormat(const Format (&table)[N], const std::string& name) {
+  const auto* found =
+      std::find_if(std::begin(table), std::end(table),
+                   [&](const Format& format) { return format.name == name; });
+  return found == std::end(table) ? nullptr : found;
+}
+
+std::vector<std::byte> Widened(const std::vector<std::byte>& halves,
+                               const HalfFormat& format) {
+  std::vector<std::byte> bytes(halves.size() / 2 * sizeof(float));
+  for (std::size_t i = 0; i < halves.size() / 2; ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, halves.data() + 2 * i, 2);
+    const float value = format.widen(bits);
+    std::memcpy(bytes.data() + i * sizeof(float), &value, sizeof(float));
+  }
+  return bytes;
+}
+
 // Refuses a file with the reason; every defect ends here.
 class Reader {
  public:
-  Reader(const std::filesystem::path& path, std::string bytes)
-      : where_(path.string()), bytes_(std::move(bytes)) {}
+  // `bytes` must outlive the reader.
+  Reader(const std::filesystem::path& path, std::string_view bytes)
+      : where_(path.string()), bytes_(bytes) {}
 
   SafeTensors Read() {
     const Json header = Header();
@@ -71,7 +100,7 @@ class Reader {
     buffer_ = 8 + size;
     if (size == 0 || bytes_[8] != '{') Refuse("the header is no JSON object");
     try {
-      return ParseJson(std::string_view(bytes_).substr(8, size), where_);
+      return ParseJson(bytes_.substr(8, size), where_);
     } catch (const Error& error) {
       Refuse(error.what());
     }
@@ -101,14 +130,13 @@ class Reader {
     }
     TensorData tensor;
     const auto dtype = entry["dtype"].get<std::string>();
-    const auto* info = std::find_if(
-        std::begin(kDTypes), std::end(kDTypes),
-        [&](const DTypeName& known) { return known.name == dtype; });
-    if (info == std::end(kDTypes)) {
+    const DTypeName* info = FindFormat(kDTypes, dtype);
+    const HalfFormat* half = FindFormat(kHalfFormats, dtype);
+    if (info == nullptr && half == nullptr) {
       Refuse("tensor " + name + " has the unsupported dtype " + dtype);
     }
-    tensor.dtype = info->dtype;
-    std::uint64_t size = info->bytes;
+    tensor.dtype = half ? DType::kF32 : info->dtype;
+    std::uint64_t size = half ? 2 : info->bytes;
     for (const Json& dimension : entry["shape"]) {
       if (!IsCount(dimension)) Refuse("tensor " + name + " has a bad shape");
       const auto extent = dimension.get<std::uint64_t>();
@@ -132,6 +160,7 @@ class Reader {
     if (size > 0) {
       std::memcpy(tensor.bytes.data(), bytes_.data() + buffer_ + begin, size);
     }
+    if (half) tensor.bytes = Widened(tensor.bytes, *half);
     return tensor;
   }
 
@@ -149,7 +178,7 @@ class Reader {
   }
 
   std::string where_;
-  std::string bytes_;
+  std::string_view bytes_;
   std::uint64_t buffer_ = 0;
 };
 
@@ -176,7 +205,8 @@ std::int64_t TensorData::elements() const {
 }
 
 SafeTensors ReadSafeTensors(const std::filesystem::path& path) {
-  return Reader(path, ReadFile(path)).Read();
+  const std::string bytes = ReadFile(path);
+  return Reader(path, bytes).Read();
 }
 
 std::string SerializeSafeTensors(const SafeTensors& content) {

@@ -43,7 +43,8 @@ struct SafeTensors {
 };
 
 // Strict reader: header within 100 MB and the file, no duplicate keys, offsets
-// that tile the buffer exactly, sizes that match shape x dtype.
+// that tile the buffer exactly, sizes that match shape x dtype. F16 and BF16
+// become f32, which holds them exactly.
 // Throws: Error{kIntegrity} naming file and defect, Error{kNotFound}.
 SafeTensors ReadSafeTensors(const std::filesystem::path& path);
 std::string SerializeSafeTensors(const SafeTensors& content);

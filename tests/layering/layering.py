@@ -80,6 +80,7 @@ ONLY_IN = {
     "protozero/": ["eval/export/onnx_reader.cc", "eval/export/onnx_writer.cc",
                    "tests/"],
     "sentencepiece": ["train/data/vocabulary.cc"],
+    "utf8proc.h": ["train/data/wordpiece.cc"],
     "png.h": ["train/data/image_file.cc", "tests/train_data/encode_image.h"],
     "jpeglib.h": ["train/data/image_file.cc", "tests/train_data/encode_image.h"],
     "jerror.h": ["train/data/image_file.cc"],

@@ -1,9 +1,11 @@
+#include <cmath>
 #include <cstring>
 
 #include <gtest/gtest.h>
 
 #include "space/base/error.h"
 #include "space/base/file.h"
+#include "space/base/half.h"
 #include "space/base/rng.h"
 #include "space/base/tensor_data.h"
 
@@ -94,6 +96,62 @@ TEST(SafeTensors, RefusesEachDefectByName) {
           << error.what();
     }
   }
+}
+
+// By the definition of binary16, with ldexp alone.
+double NumberOfF16(unsigned bits) {
+  const int exponent = static_cast<int>(bits >> 10 & 31);
+  const int fraction = static_cast<int>(bits & 1023);
+  const double sign = bits >> 15 ? -1 : 1;
+  if (exponent == 31) {
+    return fraction ? std::nan("") : sign * HUGE_VAL;
+  }
+  return sign * (exponent == 0 ? std::ldexp(fraction, -24)
+                               : std::ldexp(1024 + fraction, exponent - 25));
+}
+
+double NumberOfBf16(unsigned bits) {
+  const int exponent = static_cast<int>(bits >> 7 & 255);
+  const int fraction = static_cast<int>(bits & 127);
+  const double sign = bits >> 15 ? -1 : 1;
+  if (exponent == 255) {
+    return fraction ? std::nan("") : sign * HUGE_VAL;
+  }
+  return sign * (exponent == 0 ? std::ldexp(fraction, -133)
+                               : std::ldexp(128 + fraction, exponent - 134));
+}
+
+void ExpectSameNumber(float actual, double expected, unsigned bits) {
+  if (std::isnan(expected)) {
+    EXPECT_TRUE(std::isnan(actual)) << bits;
+  } else {
+    EXPECT_EQ(actual, expected) << bits;
+    EXPECT_EQ(std::signbit(actual), std::signbit(expected)) << bits;
+  }
+}
+
+TEST(Half, EveryPatternBecomesItsNumber) {
+  for (unsigned bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    ExpectSameNumber(FromF16(half), NumberOfF16(bits), bits);
+    ExpectSameNumber(FromBf16(half), NumberOfBf16(bits), bits);
+  }
+}
+
+TEST(SafeTensors, ReadsHalvesAsFloats) {
+  const ScratchFolder folder;
+  std::string bytes =
+      File(R"({"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
+           R"("b":{"dtype":"BF16","shape":[1,1],"data_offsets":[4,6]}})",
+           0);
+  // 1.5 and -0.25 in binary16, -3 in bf16.
+  bytes += std::string("\x00\x3E\x00\xB4\x40\xC0", 6);
+  WriteFileAtomic(folder / "t", bytes);
+  const NamedTensors tensors = ReadSafeTensors(folder / "t").tensors;
+  EXPECT_EQ(tensors.at("a"), TensorData::FromFloats({2}, {1.5F, -0.25F}));
+  EXPECT_EQ(tensors.at("b"), TensorData::FromFloats({1, 1}, {-3}));
+  WriteFileAtomic(folder / "t", bytes.substr(0, bytes.size() - 1));
+  EXPECT_THROW(ReadSafeTensors(folder / "t"), Error);
 }
 
 }  // namespace

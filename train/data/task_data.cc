@@ -184,6 +184,7 @@ TaskData SomeRows(const TaskData& data, std::size_t count) {
   if (count >= data.size()) return data;
   TaskData some;
   some.window = data.window;
+  some.unknown = data.unknown;
   some.frames.count = data.frames.count;
   some.frames.width = data.frames.width;
   if (data.IsStream()) {

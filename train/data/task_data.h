@@ -25,6 +25,7 @@ struct Frames {
 struct TaskData {
   std::vector<std::vector<std::int64_t>> tokens;  // texts, or sources
   Frames frames;                                  // instead of tokens
+  std::int64_t unknown = 0;                       // the unknown token
   std::vector<std::int64_t> labels;               // of a classification
   // Of a translation: what is to be written, and that as text.
   std::vector<std::vector<std::int64_t>> targets;

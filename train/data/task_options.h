@@ -23,6 +23,7 @@ struct TaskOptions {
   std::string target_column = "target";
   std::string vocabulary = "word";
   std::int64_t vocabulary_size = 20000;
+  std::string vocabulary_file;
   bool fold_case = true;
   std::int64_t max_tokens = 64;
   std::int64_t max_target_tokens = 64;
@@ -63,14 +64,18 @@ struct TaskOptions {
     visit("target_column", self.target_column, AnyValue{},
           "column of the translation");
     visit("vocabulary", self.vocabulary,
-          OneOf{{"word", "sentencepiece", "character", "integer"}},
+          OneOf{{"word", "sentencepiece", "character", "integer", "wordpiece"}},
           "word: the most frequent lower-cased words; sentencepiece: unigram "
           "subwords; character: all that occur; integer: texts are numbers "
-          "below vocabulary_size; trained on the training split");
+          "below vocabulary_size; wordpiece: the pieces of a BERT checkpoint, "
+          "from vocabulary_file; the others are trained on the training split");
     visit("vocabulary_size", self.vocabulary_size, InRange{2, 1000000},
-          "entries at most");
+          "entries at most; a wordpiece vocabulary has as many as its file");
+    visit("vocabulary_file", self.vocabulary_file, AnyValue{},
+          "wordpiece: a file of pieces, one a line, such as vocab.txt");
     visit("fold_case", self.fold_case, AnyValue{},
-          "sentencepiece: lower-case the texts");
+          "sentencepiece, wordpiece: lower-case the texts; wordpiece: drop "
+          "accents too");
     visit("max_tokens", self.max_tokens, InRange{1, 4096},
           "longer texts are cut to this many tokens; a language model's "
           "context. Images and sounds have as many as they have");

@@ -14,6 +14,7 @@
 #include "space/base/hash.h"
 #include "space/base/json.h"
 #include "train/data/utf8.h"
+#include "train/data/wordpiece.h"
 #include "train/data/words.h"
 
 namespace hone {
@@ -28,6 +29,7 @@ constexpr char kWordKind[] = "word";
 constexpr char kPieceKind[] = "sentencepiece";
 constexpr char kCharacterKind[] = "character";
 constexpr char kIntegerKind[] = "integer";
+constexpr char kWordPieceKind[] = "wordpiece";
 
 [[noreturn]] void RefuseBytes(const std::string& what) {
   throw Error(ErrorCode::kIntegrity, "not a vocabulary of ours: " + what);
@@ -222,6 +224,38 @@ class PieceVocabulary : public Vocabulary {
   sentencepiece::SentencePieceProcessor processor_;
 };
 
+class WordPieceVocabulary : public Vocabulary {
+ public:
+  WordPieceVocabulary(std::vector<std::string> pieces, bool fold_case,
+                      const std::string& where)
+      : pieces_(std::move(pieces), fold_case, where) {}
+
+  std::int64_t size() const override {
+    return static_cast<std::int64_t>(pieces_.pieces().size());
+  }
+  std::int64_t unknown() const override { return pieces_.unknown(); }
+
+  std::vector<std::int64_t> Encode(std::string_view text,
+                                   std::int64_t max_tokens) const override {
+    std::vector<std::int64_t> tokens = pieces_.Encode(text, max_tokens);
+    if (tokens.empty()) tokens.push_back(unknown());
+    return tokens;
+  }
+
+  std::string Decode(const std::vector<std::int64_t>& tokens) const override {
+    return pieces_.Decode(tokens);
+  }
+
+  std::string Serialize() const override {
+    return WithHeader(kWordPieceKind,
+                      CanonicalJson(Json{{"fold_case", pieces_.fold_case()},
+                                         {"words", pieces_.pieces()}}));
+  }
+
+ private:
+  WordPiece pieces_;
+};
+
 std::unique_ptr<Vocabulary> TrainWords(
     const std::vector<std::string_view>& texts, std::int64_t size) {
   std::map<std::string, std::int64_t> counts;
@@ -320,6 +354,17 @@ T StoredMember(std::string_view content, const char* key) {
   }
 }
 
+std::unique_ptr<Vocabulary> StoredWordPieces(std::string_view content) {
+  auto pieces = StoredMember<std::vector<std::string>>(content, "words");
+  const bool fold_case = StoredMember<bool>(content, "fold_case");
+  try {
+    return std::make_unique<WordPieceVocabulary>(std::move(pieces), fold_case,
+                                                 "vocabulary");
+  } catch (const Error& error) {
+    RefuseBytes(error.what());
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Vocabulary> TrainVocabulary(
@@ -332,6 +377,11 @@ std::unique_ptr<Vocabulary> TrainVocabulary(
   }
   if (options.vocabulary == kIntegerKind) {
     return std::make_unique<IntegerVocabulary>(options.vocabulary_size);
+  }
+  if (options.vocabulary == kWordPieceKind) {
+    return std::make_unique<WordPieceVocabulary>(
+        ReadWordPieces(options.vocabulary_file), options.fold_case,
+        options.vocabulary_file);
   }
   return TrainPieces(texts, options.vocabulary_size, options.fold_case);
 }
@@ -354,6 +404,9 @@ std::unique_ptr<Vocabulary> ParseVocabulary(std::string_view bytes) {
   if (bytes == WithHeader(kIntegerKind, content)) {
     return std::make_unique<IntegerVocabulary>(
         StoredMember<std::int64_t>(content, "size"));
+  }
+  if (bytes == WithHeader(kWordPieceKind, content)) {
+    return StoredWordPieces(content);
   }
   if (bytes == WithHeader(kPieceKind, content)) {
     return std::make_unique<PieceVocabulary>(content);

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "space/base/fields.h"
 #include "space/base/tensor_data.h"
 #include "space/cost.h"
+#include "train/distill/bert.h"
 
 namespace hone {
 
@@ -96,6 +98,10 @@ struct Teacher {
   TensorData logits_NC = {DType::kF32, {0}, {}};
   std::vector<NamedTensors> other_members = {};
   TopTargets top = {};
+  // Set where the weights are those of a BERT, and `architecture` is its. Then
+  // there are logits, and hidden states are those of the tokens between [CLS]
+  // and [SEP].
+  std::optional<Bert> bert = std::nullopt;
 };
 
 }  // namespace hone

@@ -17,7 +17,10 @@ namespace hone {
 TeacherNetwork::TeacherNetwork(const Teacher& teacher,
                                std::set<std::string> taps, at::Device device)
     : teacher_(teacher) {
-  members_.emplace_back(teacher.weights, std::move(taps), device);
+  members_.emplace_back(teacher.weights, taps, device);
+  if (teacher.bert) {
+    bert_.emplace(members_.front().weights, *teacher.bert, std::move(taps));
+  }
   for (const NamedTensors& weights : teacher.other_members) {
     members_.emplace_back(weights, std::set<std::string>{}, device);
   }
@@ -25,6 +28,10 @@ TeacherNetwork::TeacherNetwork(const Teacher& teacher,
 
 at::Tensor TeacherNetwork::Logits(const NetworkBatch& batch) {
   const at::NoGradGuard no_grad;
+  if (bert_) {
+    bert_->HiddenStates(batch.input);
+    return {};
+  }
   std::vector<at::Tensor> logits;
   for (Member& member : members_) {
     logits.push_back(Transformer(member.ops, teacher_.architecture,
@@ -34,7 +41,7 @@ at::Tensor TeacherNetwork::Logits(const NetworkBatch& batch) {
 }
 
 at::Tensor TeacherNetwork::TakeTap(const std::string& name) {
-  return members_.front().ops.TakeTap(name);
+  return bert_ ? bert_->TakeTap(name) : members_.front().ops.TakeTap(name);
 }
 
 at::Tensor LabelledRows(const at::Tensor& x, const at::Tensor& labels) {

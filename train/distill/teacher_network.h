@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "space/base/tensor_data.h"
 #include "train/data/task_data.h"
+#include "train/distill/bert_encoder.h"
 #include "train/distill/distillation.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
@@ -24,8 +26,8 @@ class TeacherNetwork {
   TeacherNetwork(const Teacher& teacher, std::set<std::string> taps,
                  at::Device device);
 
-  // Of an ensemble the log of the members' mean probabilities.
-  // Shapes: [B,C], or [B,T,V] of a decoder.
+  // Of an ensemble the log of the members' mean probabilities. Nothing of a
+  // BERT, whose answers are stored. Shapes: [B,C], or [B,T,V] of a decoder.
   at::Tensor Logits(const NetworkBatch& batch);
   // What Logits last saw there; forgets it.
   at::Tensor TakeTap(const std::string& name);
@@ -41,6 +43,7 @@ class TeacherNetwork {
 
   const Teacher& teacher_;
   std::deque<Member> members_;
+  std::optional<BertEncoder> bert_;
 };
 
 // The rows of [N,C] that have a label. Shapes: [B,C] as it is, [B,T,...] of a

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace hone {
 struct TeacherOptions {
   std::string checkpoint;
   std::vector<std::string> checkpoints = {};
+  std::string pooling = "mean";
   std::int64_t d_model = 128;
   std::int64_t layers = 2;
   std::int64_t decoder_layers = 2;
@@ -35,11 +37,16 @@ struct TeacherOptions {
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
     visit("checkpoint", self.checkpoint, AnyValue{},
-          "a .safetensors file with the teacher's weights; empty: train one");
+          "a .safetensors file with the teacher's weights, or the folder of a "
+          "BERT, which says its own sizes; empty: train one");
     visit("checkpoints", self.checkpoints, AnyValue{},
           "instead of checkpoint, several such files of this one architecture: "
           "their probabilities are averaged; hidden states, relations and "
           "embedding are the first one's");
+    visit("pooling", self.pooling, OneOf{{"mean", "cls", "pooler"}},
+          "what a BERT's classifier, trained by [teacher.training], sees: the "
+          "mean of the last hidden states, that of [CLS], or the same through "
+          "the checkpoint's pooler");
     visit("d_model", self.d_model, InRange{8, 8192}, "model width");
     visit("layers", self.layers, InRange{1, 64}, "number of blocks");
     visit("decoder_layers", self.decoder_layers, InRange{1, 64},
@@ -58,6 +65,11 @@ struct TeacherOptions {
           "before or after each sublayer");
   }
 };
+
+// Whether the checkpoint is the folder of a BERT.
+inline bool IsBertFolder(const TeacherOptions& options) {
+  return std::filesystem::is_directory(options.checkpoint);
+}
 
 // The uniform architecture of a topology. Throws Error{kUsage}: an unknown
 // attention kind, or one that does not fit.

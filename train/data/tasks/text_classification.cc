@@ -18,6 +18,7 @@ std::vector<std::string_view> TextsOf(
 TaskData ToNumbers(const std::vector<LabelledText>& examples,
                    const Vocabulary& vocabulary, std::int64_t max_tokens) {
   TaskData data;
+  data.unknown = vocabulary.unknown();
   data.tokens = Tokenize(TextsOf(examples), vocabulary, max_tokens);
   for (const LabelledText& example : examples) {
     data.labels.push_back(example.label);

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace hone {
+
+// The same number in f32, which holds every one of 16 bits exactly.
+
+// bf16: the upper half of an f32.
+inline float FromBf16(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+// f16 (IEEE 754 binary16): 1 bit sign, 5 exponent, 10 fraction.
+inline float FromF16(std::uint16_t bits) {
+  const std::uint32_t sign = (bits & 0x8000u) << 16;
+  const std::uint32_t exponent = bits >> 10 & 0x1Fu;
+  const std::uint32_t fraction = bits & 0x3FFu;
+  if (exponent == 0x1F) {  // infinity or NaN
+    return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
+  }
+  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
+    const float value = static_cast<float>(fraction) * 0x1p-24F;
+    return sign == 0 ? value : -value;
+  }
+  return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+}  // namespace hone
