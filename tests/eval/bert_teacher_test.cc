@@ -148,7 +148,7 @@ TEST_F(BertTeacherTest, ADamagedCheckpointMakesNothing) {
 TEST_F(BertTeacherTest, TeachesStudentsOfAStudy) {
   TrainedEvaluatorOptions options;
   options.study_seed = 3;
-  options.task = ClassifierShape(20, 2, 8, 16);
+  options.task = ClassifierShape(20, 2, 8);
   options.teacher.checkpoint = TinyBertFolder().string();
   options.teacher_training = HeadTraining();
   options.training = HeadTraining();

@@ -151,8 +151,8 @@ TEST_P(EngineContract, TheClockGoesWithInferences) {
                           Make(32, {Block(MultiHead(2), 64, Precision::kF32)}));
   const auto model = engine_->Load(exported.file, {1, 1, 8});
   const auto tokens = RandomTokens(8, kTask.vocabulary, 3);
-  const double begin = model->ClockMs();
   const double wall = SteadyMs();
+  const double begin = model->ClockMs();
   model->Run(tokens, 1, 8);
   const double middle = model->ClockMs();
   EXPECT_LT(begin, middle);

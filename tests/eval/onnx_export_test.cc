@@ -129,7 +129,10 @@ TEST(ExportOnnx, FilesAreAsLongAsTheCostModelSays) {
         static_cast<double>(CostOf(architecture, kTask, 1, 8).weight_bytes);
     const auto actual = static_cast<double>(Export(architecture).size());
     EXPECT_GE(actual, predicted) << Name(precision);
-    EXPECT_LE(actual, predicted + 2 * 14e3) << Name(precision);
+    // Tables of levels and the nodes that read them.
+    const double text =
+        precision.IsFloat() || precision.StoresIntegers() ? 14e3 : 21e3;
+    EXPECT_LE(actual, predicted + 2 * text) << Name(precision);
   }
 }
 

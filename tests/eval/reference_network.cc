@@ -13,6 +13,7 @@
 #include "space/network/cost_ops.h"
 #include "space/network/transformer.h"
 #include "tests/eval/reference_array.h"
+#include "tests/eval/reference_linear.h"
 
 namespace hone {
 namespace {
@@ -259,8 +260,8 @@ class ReferenceOps {
   Value Linear(const std::string& name, const Value& x,
                const LinearSpec& spec) {
     if (ranges_ != nullptr) Note(name, x);
-    const std::vector<double> weight = Weight(name, spec);
-    const std::vector<double> bias = Bias(name, spec);
+    const std::vector<double> weight = LinearWeight(weights_, name);
+    const std::vector<double> bias = LinearBias(weights_, name);
     const Value input = Input(name, x, spec);
     Value y = x;
     y.shape.back() = spec.out;
@@ -421,51 +422,6 @@ class ReferenceOps {
             shares[static_cast<std::size_t>(j)] / sum * values[j * dim + e];
       }
     }
-  }
-
-  std::vector<double> Weight(const std::string& name,
-                             const LinearSpec& spec) const {
-    const TensorData& weight = weights_.at(name + ".weight");
-    const auto count = static_cast<std::size_t>(weight.elements());
-    std::vector<double> values(count);
-    if (spec.precision.IsFloat()) {
-      std::copy_n(weight.data<float>(), count, values.begin());
-      return values;
-    }
-    const TensorData& scale = weights_.at(name + ".weight_scale");
-    const std::size_t block =
-        count / static_cast<std::size_t>(scale.elements());
-    const auto levels = weights_.find(name + ".weight_levels");
-    const auto zeros = weights_.find(name + ".weight_zero_point");
-    for (std::size_t i = 0; i < count; ++i) {
-      int code = weight.dtype == DType::kI8 ? weight.data<std::int8_t>()[i]
-                                            : weight.data<std::uint8_t>()[i];
-      if (levels != weights_.end()) {
-        code = levels->second.data<std::int8_t>()[code];
-      }
-      if (zeros != weights_.end()) {
-        code -= zeros->second.data<std::uint8_t>()[i / block];
-      }
-      values[i] = static_cast<double>(code) * scale.data<float>()[i / block];
-    }
-    return values;
-  }
-
-  std::vector<double> Bias(const std::string& name,
-                           const LinearSpec& spec) const {
-    const TensorData& bias = weights_.at(name + ".bias");
-    std::vector<double> values(static_cast<std::size_t>(spec.out));
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!spec.precision.int8_activations) {
-        values[i] = bias.data<float>()[i];
-        continue;
-      }
-      const TensorData& scale = weights_.at(name + ".weight_scale");
-      values[i] = static_cast<double>(bias.data<std::int32_t>()[i]) *
-                  *weights_.at(name + ".input_scale").data<float>() *
-                  scale.data<float>()[scale.elements() == 1 ? 0 : i];
-    }
-    return values;
   }
 
   // The input as the layer sees it: rounded to u8 and back, or as it is.
