@@ -22,6 +22,7 @@ constexpr char kTopFile[] = "top_targets.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
 constexpr std::int64_t kInferenceBatch = 64;
+constexpr std::int64_t kQatWarmupShare = 20;
 
 Json TaskToJson(const TaskShape& task) {
   return {{"topology", static_cast<int>(task.topology)},
@@ -216,12 +217,7 @@ std::variant<StageResult, Failure> Stages::Student(
       {"seed", seed},
       {"libtorch", TorchVersion()}};
   if (auto found = store_.Find("student", inputs)) return *found;
-  TrainingPermit permit(options_.lock_folder);
-  TrainingJob job;
-  job.architecture = architecture;
-  job.task = options_.task;
-  job.data = &data_.train;
-  job.seed = seed;
+  TrainingJob job = StudentJob(architecture, seed);
   job.distillation = options_.distillation;
   if (teacher) {
     job.teacher = &*teacher;
@@ -231,37 +227,98 @@ std::variant<StageResult, Failure> Stages::Student(
           teacher->weights.at(kEmbeddingWeight), architecture.stem.d_model);
     }
   }
+  return FileTrained("student", inputs, kStudentFile, std::move(job),
+                     options_.training, on_progress);
+}
+
+TrainingJob Stages::StudentJob(const Architecture& architecture,
+                               std::uint64_t seed) const {
+  TrainingJob job;
+  job.architecture = architecture;
+  job.task = options_.task;
+  job.data = &data_.train;
+  job.seed = seed;
   job.cancelled = options_.cancelled;
+  return job;
+}
+
+std::variant<StageResult, Failure> Stages::FileTrained(
+    const std::string& stage, const Json& inputs, const char* file,
+    TrainingJob job, const TrainingOptions& training,
+    const OnProgress& on_progress) const {
+  TrainingPermit permit(options_.lock_folder);
   job.on_step = [&](std::int64_t step, std::int64_t steps) {
     permit.Yield();
     on_progress(static_cast<double>(step) / static_cast<double>(steps));
   };
-  auto trained = TrainNetwork(job, options_.training);
+  auto trained = TrainNetwork(job, training);
   if (const auto* failure = std::get_if<Failure>(&trained)) return *failure;
   return store_.Put(
-      "student", inputs,
-      {{kStudentFile,
-        Bytes(std::get<TrainingResult>(std::move(trained)).weights)}});
+      stage, inputs,
+      {{file, Bytes(std::get<TrainingResult>(std::move(trained)).weights)}});
 }
 
-StageResult Stages::Quantized(const Architecture& architecture,
-                              const StageResult& student) const {
-  const Json inputs = {{"architecture", ToJson(architecture)},
-                       {"student", student.Get(kStudentFile).sha256},
-                       {"data", data_.content_hash},
-                       {"quantization", FieldsToJson(options_.quantization)},
-                       {"libtorch", TorchVersion()}};
+std::variant<StageResult, Failure> Stages::Quantized(
+    const Architecture& architecture, const StageResult& student,
+    std::uint64_t seed, const std::optional<Teacher>& teacher,
+    const StageResult& teacher_files, const OnProgress& on_progress) const {
+  const QuantizationOptions& options = options_.quantization;
+  const bool trains =
+      options.qat_steps > 0 && architecture != WithoutPrecision(architecture);
+  Json inputs = {{"architecture", ToJson(architecture)},
+                 {"student", student.Get(kStudentFile).sha256},
+                 {"data", data_.content_hash},
+                 {"quantization", FieldsToJson(options)},
+                 {"libtorch", TorchVersion()}};
+  if (trains) {
+    inputs["training"] = FieldsToJson(options_.training);
+    inputs["seed"] = seed;
+    if (options.qat_guide == "teacher") {
+      inputs["distillation"] = FieldsToJson(options_.distillation);
+      inputs["teacher"] =
+          teacher ? TeacherIdentity(teacher_files, *teacher) : "";
+    }
+  }
   if (auto found = store_.Find("quantized", inputs)) return *found;
-  return store_.Put(
-      "quantized", inputs,
-      {{kQuantizedFile,
-        Bytes(QuantizeNetwork(
-            architecture, options_.task,
-            ReadSafeTensors(student.PathOf(kStudentFile)).tensors,
-            SomeRows(data_.train,
-                     static_cast<std::size_t>(
-                         options_.quantization.calibration_examples)),
-            options_.quantization))}});
+  const NamedTensors weights =
+      ReadSafeTensors(student.PathOf(kStudentFile)).tensors;
+  NamedTensors quantized = QuantizeNetwork(
+      architecture, options_.task, weights,
+      SomeRows(data_.train,
+               static_cast<std::size_t>(options.calibration_examples)),
+      options);
+  if (!trains) {
+    return store_.Put("quantized", inputs,
+                      {{kQuantizedFile, Bytes(std::move(quantized))}});
+  }
+  TrainingJob job = StudentJob(architecture, StreamSeed(seed, 0, "qat"));
+  job.initial = weights;
+  job.quantized = std::move(quantized);
+  std::optional<Teacher> guide;
+  if (options.qat_guide == "student") {
+    guide = GuideOf(architecture, weights);
+    job.teacher = &*guide;
+    job.distillation.temperature = options_.distillation.temperature;
+  } else if (teacher) {
+    job.teacher = &*teacher;
+    job.distillation = options_.distillation;
+  }
+  TrainingOptions training = options_.training;
+  training.steps = options.qat_steps;
+  training.learning_rate = options.qat_learning_rate;
+  training.warmup_steps = options.qat_steps / kQatWarmupShare;
+  return FileTrained("quantized", inputs, kQuantizedFile, std::move(job),
+                     training, on_progress);
+}
+
+// The student in f32 as a teacher of its rounded self.
+Teacher Stages::GuideOf(const Architecture& architecture,
+                        const NamedTensors& weights) const {
+  Teacher guide{WithoutPrecision(architecture), options_.task, weights};
+  if (IsClassification(options_.task)) {
+    guide.logits_NC = TeacherLogits(guide, data_.train, kInferenceBatch);
+  }
+  return guide;
 }
 
 StageResult Stages::Exported(const Architecture& architecture,

@@ -37,9 +37,12 @@ class Stages {
       const Architecture& architecture, std::uint64_t seed,
       const std::optional<Teacher>& teacher, const StageResult& teacher_files,
       const OnProgress& on_progress) const;
-  // quantized.safetensors.
-  StageResult Quantized(const Architecture& architecture,
-                        const StageResult& student) const;
+  // quantized.safetensors; with quantization.qat_steps trained on as it is
+  // rounded, seeded by the student's seed. `teacher` as for Student.
+  std::variant<StageResult, Failure> Quantized(
+      const Architecture& architecture, const StageResult& student,
+      std::uint64_t seed, const std::optional<Teacher>& teacher,
+      const StageResult& teacher_files, const OnProgress& on_progress) const;
   // model.onnx, and encoder.onnx of an encoder-decoder.
   StageResult Exported(const Architecture& architecture,
                        const StageResult& quantized) const;
@@ -49,6 +52,15 @@ class Stages {
 
  private:
   TrainingResult TrainTeacher(const OnProgress& on_progress) const;
+  TrainingJob StudentJob(const Architecture& architecture,
+                         std::uint64_t seed) const;
+  // Trains and files the weights, unless training fails.
+  std::variant<StageResult, Failure> FileTrained(
+      const std::string& stage, const Json& inputs, const char* file,
+      TrainingJob job, const TrainingOptions& training,
+      const OnProgress& on_progress) const;
+  Teacher GuideOf(const Architecture& architecture,
+                  const NamedTensors& weights) const;
   // One network, or the members of an ensemble, checked.
   std::vector<NamedTensors> TeacherWeights(const Architecture& architecture,
                                            const OnProgress& on_progress) const;

@@ -106,9 +106,10 @@ class TrainedEvaluator::Impl {
       flights[i].candidate = &batch[i];
     }
     const auto students = TrainStudents(batch);
-    ForEach("exporting", flights.size(), [&](std::size_t i, const auto&) {
-      ExportAndScore(flights[i], students.at(StudentKey(batch[i])));
-    });
+    ForEach(
+        "exporting", flights.size(), [&](std::size_t i, const auto& report) {
+          ExportAndScore(flights[i], students.at(StudentKey(batch[i])), report);
+        });
     MeasureLatencies(flights);
     std::vector<Outcome> outcomes;
     for (InFlight& flight : flights) {
@@ -180,14 +181,22 @@ class TrainedEvaluator::Impl {
     return students;
   }
 
-  void ExportAndScore(InFlight& flight, const Student& student) {
+  void ExportAndScore(InFlight& flight, const Student& student,
+                      const Stages::OnProgress& report) {
     if (const auto* failure = std::get_if<Failure>(&student)) {
       flight.failure = *failure;
       return;
     }
     const Architecture& architecture = flight.candidate->architecture;
     const auto& trained = std::get<StageResult>(student);
-    const StageResult quantized = stages_.Quantized(architecture, trained);
+    const Student rounded =
+        stages_.Quantized(architecture, trained, flight.candidate->seed,
+                          teacher_, teacher_files_, report);
+    if (const auto* failure = std::get_if<Failure>(&rounded)) {
+      flight.failure = *failure;
+      return;
+    }
+    const auto& quantized = std::get<StageResult>(rounded);
     const StageResult exported = stages_.Exported(architecture, quantized);
     flight.folder = exported.PathOf(kModelFile).parent_path();
     auto& artifacts = flight.measurement.artifacts;

@@ -24,6 +24,7 @@ class SpecChecker {
     CheckSpace();
     CheckTask();
     CheckTeacher();
+    CheckQuantization();
     CheckDistillation();
     CheckMeasurement();
   }
@@ -220,6 +221,14 @@ class SpecChecker {
       Refuse("task.vocabulary",
              "a BERT teaches students that read its tokens; use \"wordpiece\" "
              "with its vocab.txt as vocabulary_file");
+    }
+  }
+
+  void CheckQuantization() const {
+    if (spec_.quantization.qat_steps > 0 && spec_.quantization.smoothing) {
+      Refuse("quantization.smoothing",
+             "training with rounded weights starts from the student's own; "
+             "leave out smoothing or set qat_steps = 0");
     }
   }
 

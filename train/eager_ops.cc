@@ -128,8 +128,13 @@ at::Tensor EagerOps::Linear(const std::string& name, const at::Tensor& x,
                             const LinearSpec& spec) {
   if (options_.observer) options_.observer(name, spec, x);
   const LinearWeights weights = weights_.GetLinear(name, spec);
-  return at::linear(weights.input ? FakeQuantize(x, *weights.input) : x,
-                    weights.weight, weights.bias);
+  at::Tensor input = x;
+  if (weights.input) input = FakeQuantize(x, *weights.input);
+  if (weights.learned_input) {
+    input = RoundThrough(x, weights.learned_input->scale,
+                         weights.learned_input->range);
+  }
+  return at::linear(input, weights.weight, weights.bias);
 }
 
 at::Tensor EagerOps::LayerNorm(const std::string& name, const at::Tensor& x,

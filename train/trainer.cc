@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -14,6 +15,8 @@
 #include <torch/headeronly/version.h>
 
 #include "space/network/transformer.h"
+#include "train/compress/calibration_run.h"
+#include "train/compress/qat_weights.h"
 #include "train/distill/distiller.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
@@ -107,7 +110,8 @@ class Training {
         schedule_{options.learning_rate, options.warmup_steps, options.steps},
         weights_({job.seed, at::TensorOptions(device_).dtype(at::kFloat), adam_,
                   job.initial}),
-        ops_(weights_, StudentOptions(job, options, device_)),
+        qat_(MakeQat()),
+        ops_(Source(), StudentOptions(job, options, device_)),
         batches_(*job.data, options.batch_size, job.seed),
         word_generator_(
             MakeGenerator(device_, StreamSeed(job.seed, 0, "word dropout"))),
@@ -115,7 +119,7 @@ class Training {
     for (const auto& variant : job.data->frames.variants) {
       variant_table_.push_back(at::tensor(variant).to(device_));
     }
-    Discover(weights_, job.architecture, job.task);
+    Discover(Source(), job.architecture, job.task);
     weights_.CheckInitialUsed();
     std::vector<at::Tensor> decayed = weights_.Leaves(true);
     if (job.teacher != nullptr) {
@@ -129,6 +133,9 @@ class Training {
       decayed = Joined(std::move(decayed), distiller_->Leaves());
     }
     optimizer_.emplace(std::move(decayed), weights_.Leaves(false), adam_);
+    scale_optimizer_.emplace(std::vector<at::Tensor>{},
+                             qat_ ? qat_->Leaves() : std::vector<at::Tensor>{},
+                             adam_);
   }
 
   std::variant<TrainingResult, Failure> Run() {
@@ -147,14 +154,28 @@ class Training {
     const std::chrono::duration<double> seconds = Clock::now() - start;
     TrainingResult result;
     result.weights = weights_.Snapshot();
+    if (auto failure = NonFiniteWeight(result.weights)) return *failure;
+    if (qat_) result.weights = qat_->Quantized(std::move(result.weights));
     result.final_loss = std::accumulate(losses_.begin(), losses_.end(), 0.0) /
                         static_cast<double>(losses_.size());
     result.tokens_per_second = static_cast<double>(tokens_) / seconds.count();
-    if (auto failure = NonFiniteWeight(result.weights)) return *failure;
     return result;
   }
 
  private:
+  std::unique_ptr<QatWeights> MakeQat() {
+    if (job_.quantized.empty()) return nullptr;
+    const LinearUses linears =
+        CalibrationRun(job_.architecture, job_.task, job_.initial, *job_.data)
+            .FindLinears();
+    return std::make_unique<QatWeights>(weights_, linears, job_.quantized);
+  }
+
+  WeightSource& Source() {
+    if (qat_) return *qat_;
+    return weights_;
+  }
+
   std::optional<Failure> Step(std::int64_t step) {
     const Batch& rows = batches_.Next();
     const NetworkBatch batch =
@@ -168,7 +189,10 @@ class Training {
     const double norm = GradientNorm(Gradients());
     if (!std::isfinite(norm)) return Diverged("gradient", step);
     const bool clip = options_.clip_norm > 0 && norm > options_.clip_norm;
-    Update(schedule_.At(step), clip ? norm / options_.clip_norm : 1);
+    const double divisor = clip ? norm / options_.clip_norm : 1;
+    Update(schedule_.At(step), divisor);
+    const bool frozen = step * 5 >= options_.steps * 4;
+    scale_optimizer_->Step(frozen ? 0 : schedule_.At(step), divisor);
     tokens_ += batch.tokens;
     return std::nullopt;
   }
@@ -225,7 +249,8 @@ class Training {
   }
 
   std::vector<at::Tensor> Gradients() {
-    std::vector<at::Tensor> gradients = optimizer_->Gradients();
+    std::vector<at::Tensor> gradients =
+        Joined(optimizer_->Gradients(), scale_optimizer_->Gradients());
     for (const auto& [name, table] : weights_.tables()) {
       gradients.push_back(table.Gradient());
     }
@@ -266,6 +291,7 @@ class Training {
   AdamWOptions adam_;
   LearningRateSchedule schedule_;
   TrainableWeights weights_;
+  std::unique_ptr<QatWeights> qat_;
   EagerOps ops_;
   BatchStream batches_;
   at::Generator word_generator_;
@@ -273,6 +299,7 @@ class Training {
   std::vector<at::Tensor> variant_table_;
   std::optional<Distiller> distiller_;
   std::optional<AdamW> optimizer_;
+  std::optional<AdamW> scale_optimizer_;
   std::deque<double> losses_;
   std::int64_t tokens_ = 0;
 };

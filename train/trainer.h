@@ -64,7 +64,9 @@ struct TrainingOptions {
 };
 
 struct TrainingResult {
-  NamedTensors weights;   // f32, by the names that the network asks for
+  // f32, by the names that the network asks for; of a quantized job as
+  // QuantizeNetwork returns them.
+  NamedTensors weights;
   double final_loss = 0;  // mean of the last 50 steps
   double tokens_per_second = 0;
 };
@@ -81,6 +83,10 @@ struct TrainingJob {
   // Weights that start from these values instead of at random, by name; each
   // must be one of the network's.
   NamedTensors initial;
+  // What QuantizeNetwork made of `initial`, which then has all weights: the
+  // network is trained as it will be rounded (QatWeights), at the precisions of
+  // its architecture. Scales stay as they are in the last fifth of the steps.
+  NamedTensors quantized = {};
   // Called every few steps from the training thread.
   std::function<void(std::int64_t step, std::int64_t steps)> on_step;
   // Checked at every step; Error{kCancelled} is thrown when true.

@@ -12,6 +12,7 @@
 #include "space/base/tensor_data.h"
 #include "space/network/network_ops.h"
 #include "train/compress/calibrate.h"
+#include "train/compress/straight_through.h"
 #include "train/optimizer.h"
 
 namespace hone {
@@ -26,11 +27,18 @@ at::Generator MakeGenerator(at::Device device, std::uint64_t seed);
 // What a weight is for: decides how it is initialised and whether it decays.
 enum class WeightRole { kMatrix, kBias, kGain, kTable, kRandomFeatures };
 
+// The rounding of a layer's input while its scale is trained.
+struct LearnedInput {
+  at::Tensor scale;
+  LevelRange range;
+};
+
 struct LinearWeights {
   at::Tensor weight;  // [out,in]
   at::Tensor bias;    // [out]
   // Set where activations are quantized before the product.
   std::optional<ActivationQuantization> input;
+  std::optional<LearnedInput> learned_input = std::nullopt;
 };
 
 // Answers the eager interpreter's question for a weight by its full dotted

@@ -97,7 +97,7 @@ std::string OnnxOps::IntegerWeight(const std::string& name,
   OnnxAttributes attributes;
   if (!shape.empty()) attributes.push_back({"axis", std::int64_t{0}});
   if (blocks) attributes.push_back({"block_size", spec.in / shape[1]});
-  const std::string value =
+  std::string value =
       Node("DequantizeLinear", inputs, attributes, name + ".weight");
   if (blocks) return value;
   return Node("Transpose", {value}, Permutation({1, 0}), name);

@@ -171,6 +171,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadSpec{"LongerThanTheModelTakes",
                 "[task]\nmax_tokens = 8\n[measurement]\ntokens = 16\n",
                 "spec.toml:4:10: measurement.tokens: ", "task.max_tokens 8"},
+        BadSpec{"SmoothingWithQat",
+                "[quantization]\nqat_steps = 9\nsmoothing = true\n",
+                "spec.toml:3:13: quantization.smoothing: ", "qat_steps = 0"},
         BadSpec{"NotToml", "[study\n", "spec.toml:1:", "table"},
         BadSpec{"NotUtf8", "[study]\nname = \"\xff\"\n", "spec.toml:2:", ""}),
     [](const auto& info) { return std::string(info.param.name); });

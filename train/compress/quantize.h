@@ -25,6 +25,9 @@ struct QuantizationOptions {
   bool smoothing = false;
   bool bias_correction = false;
   bool reduce_range = false;
+  std::int64_t qat_steps = 0;
+  double qat_learning_rate = 2e-4;
+  std::string qat_guide = "student";
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
@@ -46,6 +49,14 @@ struct QuantizationOptions {
           "shift biases by the mean error of each output");
     visit("reduce_range", self.reduce_range, AnyValue{},
           "7-bit weights, for CPUs whose u8 x s8 products saturate (no VNNI)");
+    visit("qat_steps", self.qat_steps, InRange{0, 1e8},
+          "steps of training with rounded weights and activations, behind the "
+          "training of the student; 0: none");
+    visit("qat_learning_rate", self.qat_learning_rate, InRange{1e-8, 10},
+          "its peak rate");
+    visit("qat_guide", self.qat_guide, OneOf{{"student", "teacher"}},
+          "whom it learns from beside the labels: the student before it was "
+          "rounded, or what the student learned from");
   }
 };
 

@@ -1,0 +1,183 @@
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include "space/network/transformer.h"
+#include "tests/space/kinds.h"
+#include "tests/train/eager_fixtures.h"
+#include "train/compress/matrix_quantization.h"
+#include "train/compress/qat_weights.h"
+#include "train/compress/quantize.h"
+#include "train/compress/straight_through.h"
+#include "train/forward.h"
+#include "train/trainer.h"
+#include "train/weights.h"
+
+namespace hone {
+namespace {
+
+constexpr TaskShape kTask = ClassifierShape(40, 5, 8);
+
+at::Tensor Number(double value) {
+  return at::zeros({}, at::TensorOptions().dtype(at::kDouble)).add(value);
+}
+
+// LSQ's formulas (Esser et al. 2020, eqs. 2 and 3), element by element.
+TEST(RoundThrough, HasTheGradientsOfLsq) {
+  const at::Tensor x = RandomTensor({200}, 1, at::kDouble).mul(3);
+  x.requires_grad_();
+  at::Tensor scale = Number(0.4);
+  scale.requires_grad_();
+  const LevelRange range{Number(-4), Number(3)};
+  const at::Tensor weights = RandomTensor({200}, 2, at::kDouble);
+  RoundThrough(x, scale, range).mul(weights).sum().backward();
+  double scale_gradient = 0;
+  for (std::int64_t i = 0; i < 200; ++i) {
+    const double v = x[i].item<double>() / 0.4;
+    const double weight = weights[i].item<double>();
+    const bool inside = v >= -4 && v <= 3;
+    EXPECT_NEAR(x.grad()[i].item<double>(), inside ? weight : 0, 1e-12);
+    const double level = v <= -4 ? -4 : v >= 3 ? 3 : std::nearbyint(v);
+    scale_gradient += weight * (inside ? level - v : level);
+  }
+  EXPECT_NEAR(scale.grad().item<double>(), scale_gradient, 1e-9);
+}
+
+TEST(RoundThrough, RoundsToTheLevelsOfATable) {
+  const at::Tensor x =
+      at::tensor({-9., -2.1, -1.9, 0.4, 0.6, 5.}).to(at::kDouble);
+  const LevelRange range{Number(-3), Number(1),
+                         at::tensor({-3., -1., 0., 1.}).to(at::kDouble)};
+  const at::Tensor rounded = RoundThrough(x, Number(1), range);
+  const std::vector<double> expected{-3, -3, -1, 0, 1, 1};
+  for (std::int64_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(rounded[i].item<double>(), expected[static_cast<std::size_t>(i)]);
+  }
+}
+
+struct Qat : testing::Test {
+  TaskData data = TinyData(200, 5, 1);
+
+  TrainingJob Job(const Architecture& architecture) {
+    TrainingJob job;
+    job.architecture = architecture;
+    job.task = kTask;
+    job.data = &data;
+    job.seed = 7;
+    job.initial = InitialWeights(architecture, kTask, 3);
+    job.quantized = QuantizeNetwork(architecture, kTask, job.initial, data, {});
+    return job;
+  }
+};
+
+// Before a step, training sees what rounding after training made.
+TEST_F(Qat, BeginsWithTheWeightsThatWereRounded) {
+  const at::NoGradGuard no_grad;
+  for (const Precision& precision : EveryPrecision()) {
+    if (precision.IsFloat()) continue;
+    const Architecture architecture = TinyArchitecture(32, precision);
+    const TrainingJob job = Job(architecture);
+    TrainableWeights inner(
+        {7, at::TensorOptions().dtype(at::kFloat), {}, job.initial});
+    const LinearUses linears =
+        CalibrationRun(architecture, kTask, job.initial, data).FindLinears();
+    QatWeights qat(inner, linears, job.quantized);
+    StoredWeights stored(job.quantized, at::kCPU);
+    const NamedTensors again = qat.Quantized(job.initial);
+    for (const auto& [name, use] : linears) {
+      if (use.spec.precision.IsFloat()) continue;
+      const at::Tensor training = qat.GetLinear(name, use.spec).weight;
+      const at::Tensor rounded = stored.GetLinear(name, use.spec).weight;
+      // Least-squares scales move few weights over an edge.
+      const double moved = training.sub(rounded)
+                               .abs()
+                               .gt(1e-5)
+                               .to(at::kDouble)
+                               .mean()
+                               .item<double>();
+      EXPECT_LT(moved, 0.1) << Name(precision) << " " << name;
+      EXPECT_EQ(again.at(name + ".weight").dtype,
+                job.quantized.at(name + ".weight").dtype);
+      EXPECT_EQ(again.at(name + ".weight_scale").shape,
+                job.quantized.at(name + ".weight_scale").shape);
+    }
+  }
+}
+
+// What is stored computes what was trained: the loss of the stored network is
+// that of the last step's.
+TEST_F(Qat, StoresWhatItTrained) {
+  for (const char* word : {"w8a8", "w4a8", "w2", "w4-asymmetric", "w3a8",
+                           "w4-log2", "w4-kmeans"}) {
+    const Architecture architecture =
+        TinyArchitecture(32, ParsePrecision(word));
+    const TrainingJob job = Job(architecture);
+    TrainableWeights inner(
+        {7, at::TensorOptions().dtype(at::kFloat), {}, job.initial});
+    const LinearUses linears =
+        CalibrationRun(architecture, kTask, job.initial, data).FindLinears();
+    QatWeights qat(inner, linears, job.quantized);
+    {
+      // Scales that have moved.
+      const at::NoGradGuard no_grad;
+      for (const at::Tensor& leaf : qat.Leaves()) leaf.add_(0.1);
+    }
+    const at::NoGradGuard no_grad;
+    EagerOps training(qat);
+    const NamedTensors quantized = qat.Quantized(job.initial);
+    StoredWeights source(quantized, at::kCPU);
+    EagerOps stored(source);
+    const Batch rows = OrderedBatches(data, 32).front();
+    const NetworkBatch batch = MakeNetworkBatch(data, kTask, rows, at::kCPU);
+    const at::Tensor a =
+        Transformer(training, architecture, kTask, batch.input, batch.target);
+    const at::Tensor b =
+        Transformer(stored, architecture, kTask, batch.input, batch.target);
+    const double error =
+        a.sub(b).norm().item<double>() / b.sub(b.mean()).norm().item<double>();
+    // A value on the edge of two levels may fall to either side.
+    EXPECT_LT(error, 0.02) << word;
+  }
+}
+
+// Two bits cost much, and training with them in sight, guided by the network
+// before, brings the logits back.
+TEST_F(Qat, RegainsWhatRoundingLost) {
+  const Architecture rounded = TinyArchitecture(32, ParsePrecision("w2"));
+  const Architecture exact = WithoutPrecision(rounded);
+  TrainingJob job = Job(rounded);
+  TrainingJob plain = job;
+  plain.architecture = exact;
+  plain.quantized = {};
+  TrainingOptions options;
+  options.steps = 60;
+  options.learning_rate = 3e-3;
+  options.warmup_steps = 10;
+  options.dropout = 0;
+  job.initial = std::get<TrainingResult>(TrainNetwork(plain, options)).weights;
+  job.quantized = QuantizeNetwork(rounded, kTask, job.initial, data, {});
+  Teacher guide{exact, kTask, job.initial};
+  guide.logits_NC = ComputeLogits(exact, kTask, job.initial, data, 64);
+  job.teacher = &guide;
+  job.distillation.hard_weight = 0;
+  job.distillation.logits_weight = 1;
+  options.steps = 150;
+  options.learning_rate = 1e-3;
+  const NamedTensors trained =
+      std::get<TrainingResult>(TrainNetwork(job, options)).weights;
+  const std::vector<float> wanted =
+      ComputeFlatLogits(exact, kTask, job.initial, data, 64);
+  const auto sqnr = [&](const NamedTensors& weights) {
+    return Sqnr(wanted, ComputeFlatLogits(rounded, kTask, weights, data, 64));
+  };
+  EXPECT_GT(sqnr(trained), sqnr(job.quantized) + 3);
+  EXPECT_EQ(trained,
+            std::get<TrainingResult>(TrainNetwork(job, options)).weights);
+}
+
+}  // namespace
+}  // namespace hone
