@@ -1,10 +1,8 @@
 #include "eval/trained_evaluator.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
-#include <span>
 
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
@@ -16,6 +14,7 @@
 #include "eval/export/onnx_export.h"
 #include "eval/exported_network.h"
 #include "eval/machine_lock.h"
+#include "eval/parity.h"
 #include "eval/quality.h"
 #include "eval/simulated_evaluator.h"
 #include "eval/stages.h"
@@ -26,8 +25,6 @@ namespace hone {
 namespace {
 
 constexpr std::int64_t kInferenceBatch = 64;
-constexpr std::size_t kParityRows = 512;
-constexpr std::int64_t kParityNumbers = 4'000'000;
 
 // What one engine makes of a candidate's files.
 struct Scored {
@@ -48,43 +45,6 @@ struct InFlight {
 std::string StudentKey(const Candidate& candidate) {
   return std::to_string(candidate.seed) + " " +
          CanonicalText(WithoutPrecision(candidate.architecture));
-}
-
-// Rows whose logits, all together, stay below a hundred megabytes.
-TaskData ParitySample(const TaskData& data, const TaskShape& task) {
-  std::int64_t numbers = task.classes;
-  if (task.topology == Topology::kDecoder) {
-    numbers = data.window * task.vocabulary;
-  } else if (task.topology == Topology::kEncoderDecoder) {
-    numbers = task.max_target_tokens * task.vocabulary;
-  }
-  const std::int64_t most = std::max<std::int64_t>(kParityNumbers / numbers, 4);
-  return SomeRows(data, std::min(kParityRows, static_cast<std::size_t>(most)));
-}
-
-// Root mean square of the difference over that of the reference's deviation
-// from its mean.
-double RelativeError(std::span<const float> actual,
-                     std::span<const float> reference) {
-  HONE_CHECK_EQ(actual.size(), reference.size());
-  double mean = 0;
-  for (const float value : reference) mean += value;
-  mean /= static_cast<double>(reference.size());
-  double error = 0;
-  double spread = 0;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    error += std::pow(static_cast<double>(actual[i]) - reference[i], 2);
-    spread += std::pow(reference[i] - mean, 2);
-  }
-  return std::sqrt(error / std::max(spread, 1e-30));
-}
-
-// Whether the engine may quantize activations that the file leaves in float.
-bool MayQuantizeOnTheFly(const Architecture& architecture) {
-  const std::vector<BlockSpec> blocks = AllBlocks(architecture);
-  return std::any_of(blocks.begin(), blocks.end(), [](const BlockSpec& block) {
-    return !block.precision.IsFloat() && !block.precision.int8_activations;
-  });
 }
 
 }  // namespace
@@ -303,7 +263,9 @@ class TrainedEvaluator::Impl {
             meter.Add(logits, LabelsOf(batch));
           });
       AddQuality(meter, scored.metrics);
-      const double error = ParityError(engine, flight, weights, network);
+      const double error = ParityError(
+          engine, flight.folder, flight.candidate->architecture, options_.task,
+          weights, data_.dev, options_.measurement.threads, network);
       scored.metrics["parity_error"] = {error, "1", {}, {}};
       if (!(error <= options_.measurement.parity_tolerance)) {
         scored.failure =
@@ -320,27 +282,6 @@ class TrainedEvaluator::Impl {
       scored.failure = Failure{"engine", error.what()};
     }
     return scored;
-  }
-
-  // How far the exported file is from the eager interpreter with the same
-  // weights. The engine may quantize the activations of 4-bit layers on its
-  // own; the file itself is compared without that.
-  double ParityError(Engine& engine, const InFlight& flight,
-                     const NamedTensors& weights,
-                     ExportedNetwork& network) const {
-    const Architecture& architecture = flight.candidate->architecture;
-    const TaskData rows = ParitySample(data_.dev, options_.task);
-    std::optional<ExportedNetwork> exact;
-    if (MayQuantizeOnTheFly(architecture)) {
-      exact.emplace(engine, flight.folder, options_.task,
-                    EngineOptions{.threads = options_.measurement.threads,
-                                  .activation_group = 0});
-    }
-    const std::vector<float> reference = ComputeFlatLogits(
-        architecture, options_.task, weights, rows, kInferenceBatch);
-    return RelativeError(
-        (exact ? *exact : network).FlatLogits(rows, kInferenceBatch),
-        reference);
   }
 
   void MeasureLatencies(std::vector<InFlight>& flights) {

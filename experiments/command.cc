@@ -19,8 +19,9 @@ std::vector<Group> Groups() {
       {"Search", {SearchCommand(), PlanCommand(), TrainCommand()}},
       {"Look at a study", {TrialsCommand(), ParetoCommand(), ShowCommand()}},
       {"Use what was found",
-       {ExportCommand(), EvalCommand(), ClassifyCommand(), GenerateCommand(),
-        TranslateCommand(), BenchCommand(), InspectCommand()}},
+       {ExportCommand(), CompressCommand(), EvalCommand(), ClassifyCommand(),
+        GenerateCommand(), TranslateCommand(), BenchCommand(),
+        InspectCommand()}},
       {"Check", {RerunCommand(), DigestCommand(), DoctorCommand()}}};
 }
 

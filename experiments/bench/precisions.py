@@ -18,6 +18,7 @@ GPTQ = {"quantization.rounding": "gptq"}
 AUTO = {"quantization.calibration": "auto"}
 SMOOTH = {"quantization.smoothing": "true"}
 BIAS = {"quantization.bias_correction": "true"}
+QAT = {"quantization.qat_steps": 500}
 
 VARIANTS = {
     "f32": ("f32", {}),
@@ -46,6 +47,9 @@ VARIANTS = {
     "w2 gptq": ("w2", GPTQ),
     "w2-kmeans gptq": ("w2-kmeans", GPTQ),
     "w2 gptq, smoothing, bias": ("w2", GPTQ | SMOOTH | BIAS),
+    "w2 qat": ("w2", QAT),
+    "w2a8": ("w2a8", {}),
+    "w2a8 qat": ("w2a8", QAT),
 }
 
 

@@ -12,6 +12,7 @@ Command TrialsCommand();
 Command ParetoCommand();
 Command ShowCommand();
 Command ExportCommand();
+Command CompressCommand();
 Command EvalCommand();
 Command ClassifyCommand();
 Command GenerateCommand();

@@ -105,6 +105,7 @@ class TrainedTest(CliTest):
         self.hone("bench", "out/best", "--length", "9", expect=2)
 
         self.check_inspection(best)
+        self.check_compression(study, best)
 
         repeat = self.json("rerun", study, number)
         self.assertTrue(repeat["equal"])
@@ -148,6 +149,38 @@ class TrainedTest(CliTest):
             self.assertLessEqual(len(line), 80, line)
         self.hone("inspect", "out/nowhere", expect=4)
         self.hone("inspect", "out/best", "--length", "9", expect=2)
+
+    def check_compression(self, study, trial):
+        number = trial["number"]
+        stored, w4, w2 = self.json(
+            "compress", study, number, "--precision", "w4", "--precision",
+            "w2", "--set", "quantization.rounding=gptq")
+        self.assertEqual(stored["metrics"]["accuracy"],
+                         trial["metrics"]["accuracy"])
+        for one, precision in [(w4, "w4"), (w2, "w2")]:
+            self.assertEqual(one["model"], precision)
+            blocks = one["architecture"]["encoder"]
+            self.assertEqual({b["precision"] for b in blocks}, {precision})
+        self.assertLess(w2["metrics"]["weight_bytes"]["value"],
+                        w4["metrics"]["weight_bytes"]["value"])
+        # The same student, rounded otherwise: nothing is trained anew.
+        self.assertEqual(
+            [a["sha256"] for a in w4["artifacts"] if "student" in a["role"]],
+            [a["sha256"] for a in trial["artifacts"]
+             if "student" in a["role"]])
+        page, _ = self.hone("compress", study, number, "--precision", "w2a8",
+                            "--set", "quantization.qat_steps=20",
+                            "--out", "out/small")
+        self.assertIn("w2a8", page)
+        for line in page.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        self.hone("eval", "out/small")
+        self.hone("compress", study, number, expect=2)
+        self.hone("compress", study, number, "--precision", "w5", expect=2)
+        _, message = self.hone("compress", study, number, "--precision", "w4",
+                               "--set", "training.steps=9", expect=2)
+        self.assertIn("[quantization]", message)
+        self.hone("compress", study, 99, "--precision", "w4", expect=4)
 
     def check_that_damage_is_found(self, study, trial):
         self.hone("doctor", study)
