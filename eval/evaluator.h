@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct Candidate {
   Architecture architecture;
   std::uint64_t seed = 0;
   Fidelity fidelity = Fidelity::kTrained;
+  // A larger architecture, trained from the same seed, that this one is cut out
+  // of ([compression]); without it the network is trained from the start.
+  std::optional<Architecture> parent = std::nullopt;
 };
 
 // Tells people what an evaluator does; called from any thread, one at a time.

@@ -22,7 +22,7 @@ constexpr char kTopFile[] = "top_targets.safetensors";
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
 constexpr std::int64_t kInferenceBatch = 64;
-constexpr std::int64_t kQatWarmupShare = 20;
+constexpr std::int64_t kShortWarmupShare = 20;
 
 Json TaskToJson(const TaskShape& task) {
   return {{"topology", static_cast<int>(task.topology)},
@@ -231,6 +231,51 @@ std::variant<StageResult, Failure> Stages::Student(
                      options_.training, on_progress);
 }
 
+std::variant<StageResult, Failure> Stages::Shrunk(
+    const Architecture& parent, const StageResult& parent_files,
+    const Architecture& architecture, std::uint64_t seed,
+    const OnProgress& on_progress) const {
+  const CompressionOptions& options = options_.compression;
+  const Json inputs = {{"architecture", ToJson(architecture)},
+                       {"parent", ToJson(parent)},
+                       {"student", parent_files.Get(kStudentFile).sha256},
+                       {"task", TaskToJson(options_.task)},
+                       {"data", data_.content_hash},
+                       {"compression", FieldsToJson(options)},
+                       {"training", FieldsToJson(options_.training)},
+                       {"temperature", options_.distillation.temperature},
+                       {"seed", seed},
+                       {"libtorch", TorchVersion()}};
+  if (auto found = store_.Find("student", inputs)) return *found;
+  const NamedTensors weights =
+      ReadSafeTensors(parent_files.PathOf(kStudentFile)).tensors;
+  TrainingJob job = StudentJob(architecture, StreamSeed(seed, 0, "shrunk"));
+  job.initial = ShrinkNetwork(
+      parent, architecture, options_.task, weights,
+      SomeRows(data_.train, static_cast<std::size_t>(options.examples)),
+      options, StreamSeed(seed, 0, "importance"));
+  if (options.steps == 0) {
+    return store_.Put("student", inputs,
+                      {{kStudentFile, Bytes(std::move(job.initial))}});
+  }
+  const Teacher guide = GuideOf(parent, weights);
+  job.teacher = &guide;
+  job.distillation.temperature = options_.distillation.temperature;
+  return FileTrained("student", inputs, kStudentFile, std::move(job),
+                     ShortTraining(options.steps, options.learning_rate),
+                     on_progress);
+}
+
+// As a student is trained, for fewer steps at another rate.
+TrainingOptions Stages::ShortTraining(std::int64_t steps,
+                                      double learning_rate) const {
+  TrainingOptions training = options_.training;
+  training.steps = steps;
+  training.learning_rate = learning_rate;
+  training.warmup_steps = steps / kShortWarmupShare;
+  return training;
+}
+
 TrainingJob Stages::StudentJob(const Architecture& architecture,
                                std::uint64_t seed) const {
   TrainingJob job;
@@ -303,15 +348,12 @@ std::variant<StageResult, Failure> Stages::Quantized(
     job.teacher = &*teacher;
     job.distillation = options_.distillation;
   }
-  TrainingOptions training = options_.training;
-  training.steps = options.qat_steps;
-  training.learning_rate = options.qat_learning_rate;
-  training.warmup_steps = options.qat_steps / kQatWarmupShare;
-  return FileTrained("quantized", inputs, kQuantizedFile, std::move(job),
-                     training, on_progress);
+  return FileTrained(
+      "quantized", inputs, kQuantizedFile, std::move(job),
+      ShortTraining(options.qat_steps, options.qat_learning_rate), on_progress);
 }
 
-// The student in f32 as a teacher of its rounded self.
+// A network in f32 as the teacher of what is made of it.
 Teacher Stages::GuideOf(const Architecture& architecture,
                         const NamedTensors& weights) const {
   Teacher guide{WithoutPrecision(architecture), options_.task, weights};

@@ -37,6 +37,13 @@ class Stages {
       const Architecture& architecture, std::uint64_t seed,
       const std::optional<Teacher>& teacher, const StageResult& teacher_files,
       const OnProgress& on_progress) const;
+  // student.safetensors of a smaller architecture, cut out of a student's and
+  // trained on with that student as its guide. Both without precision. Throws
+  // Error{kUsage} when one cannot be cut out of the other.
+  std::variant<StageResult, Failure> Shrunk(
+      const Architecture& parent, const StageResult& parent_files,
+      const Architecture& architecture, std::uint64_t seed,
+      const OnProgress& on_progress) const;
   // quantized.safetensors; with quantization.qat_steps trained on as it is
   // rounded, seeded by the student's seed. `teacher` as for Student.
   std::variant<StageResult, Failure> Quantized(
@@ -59,6 +66,7 @@ class Stages {
       const std::string& stage, const Json& inputs, const char* file,
       TrainingJob job, const TrainingOptions& training,
       const OnProgress& on_progress) const;
+  TrainingOptions ShortTraining(std::int64_t steps, double learning_rate) const;
   Teacher GuideOf(const Architecture& architecture,
                   const NamedTensors& weights) const;
   // One network, or the members of an ensemble, checked.

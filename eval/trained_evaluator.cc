@@ -43,8 +43,11 @@ struct InFlight {
 
 // What makes two candidates share one trained student.
 std::string StudentKey(const Candidate& candidate) {
-  return std::to_string(candidate.seed) + " " +
-         CanonicalText(WithoutPrecision(candidate.architecture));
+  const std::string key =
+      std::to_string(candidate.seed) + " " +
+      CanonicalText(WithoutPrecision(candidate.architecture));
+  if (!candidate.parent) return key;
+  return key + " of " + CanonicalText(WithoutPrecision(*candidate.parent));
 }
 
 }  // namespace
@@ -129,16 +132,28 @@ class TrainedEvaluator::Impl {
                                                                distinct.end());
     std::vector<std::optional<Student>> made(work.size());
     ForEach("training", work.size(), [&](std::size_t i, const auto& report) {
-      const Candidate& candidate = *work[i].second;
-      made[i] =
-          stages_.Student(WithoutPrecision(candidate.architecture),
-                          candidate.seed, teacher_, teacher_files_, report);
+      made[i] = TrainStudent(*work[i].second, report);
     });
     std::map<std::string, Student> students;
     for (std::size_t i = 0; i < work.size(); ++i) {
       students.emplace(work[i].first, *std::move(made[i]));
     }
     return students;
+  }
+
+  Student TrainStudent(const Candidate& candidate,
+                       const Stages::OnProgress& report) {
+    const Architecture architecture = WithoutPrecision(candidate.architecture);
+    if (!candidate.parent) {
+      return stages_.Student(architecture, candidate.seed, teacher_,
+                             teacher_files_, report);
+    }
+    const Architecture parent = WithoutPrecision(*candidate.parent);
+    const Student larger = stages_.Student(parent, candidate.seed, teacher_,
+                                           teacher_files_, report);
+    if (std::holds_alternative<Failure>(larger)) return larger;
+    return stages_.Shrunk(parent, std::get<StageResult>(larger), architecture,
+                          candidate.seed, report);
   }
 
   void ExportAndScore(InFlight& flight, const Student& student,

@@ -11,6 +11,7 @@
 #include "eval/evaluator.h"
 #include "eval/latency.h"
 #include "train/compress/quantize.h"
+#include "train/compress/shrink.h"
 #include "train/data/task.h"
 #include "train/distill/distillation.h"
 #include "train/distill/teacher_options.h"
@@ -26,6 +27,7 @@ struct TrainedEvaluatorOptions {
   TrainingOptions teacher_training;
   TrainingOptions training;
   DistillationOptions distillation;
+  CompressionOptions compression;
   QuantizationOptions quantization;
   MeasurementOptions measurement;
   std::filesystem::path artifacts;    // where stages file their results

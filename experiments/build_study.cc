@@ -175,6 +175,7 @@ Evaluator& Workbench::evaluator() {
   options.teacher_training = spec_.teacher_training;
   options.training = spec_.training;
   options.distillation = spec_.distillation;
+  options.compression = spec_.compression;
   options.quantization = spec_.quantization;
   options.measurement = spec_.measurement;
   options.artifacts = artifacts_;

@@ -10,6 +10,7 @@
 #include "space/base/fields.h"
 #include "space/search_space.h"
 #include "train/compress/quantize.h"
+#include "train/compress/shrink.h"
 #include "train/data/task_options.h"
 #include "train/distill/distillation.h"
 #include "train/distill/teacher_options.h"
@@ -50,6 +51,7 @@ struct SearchSpec {
   TrainingOptions teacher_training;
   TrainingOptions training;
   DistillationOptions distillation;
+  CompressionOptions compression;
   QuantizationOptions quantization;
   MeasurementOptions measurement;
   StudyOptions search;
@@ -68,6 +70,8 @@ struct SearchSpec {
     visit("training", self.training, "How each student is trained.");
     visit("distillation", self.distillation,
           "What a student learns from the teacher.");
+    visit("compression", self.compression,
+          "How a trained network becomes a smaller one (hone compress).");
     visit("quantization", self.quantization,
           "How trained weights become integers.");
     visit("measurement", self.measurement,

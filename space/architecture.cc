@@ -23,15 +23,17 @@ void CheckBlock(const Architecture& architecture, const BlockSpec& block,
                 const std::string& where) {
   const std::int64_t d_model = architecture.stem.d_model;
   const std::int64_t heads = Heads(block.attention);
-  CheckDivides(heads, d_model, "d_model", where + ".attention.heads");
+  if (block.head_dim == 0) {
+    CheckDivides(heads, d_model, "d_model", where + ".attention.heads");
+  }
   if (const auto* full = std::get_if<FullAttention>(&block.attention)) {
     CheckDivides(full->kv_heads, heads, "heads", where + ".attention.kv_heads");
   }
   if (architecture.stem.positions == Positions::kRotary &&
-      (d_model / heads) % 2 != 0) {
+      HeadDim(architecture.stem, block) % 2 != 0) {
     Refuse(where + ".attention.heads",
            "rotary positions turn pairs, and a head has " +
-               std::to_string(d_model / heads) +
+               std::to_string(HeadDim(architecture.stem, block)) +
                " dimensions; use fewer heads or other positions");
   }
   if (block.cross) {
@@ -77,6 +79,8 @@ std::string BlockText(const BlockSpec& block) {
     text += "x" + std::to_string(block.cross->heads) + ":" +
             std::to_string(block.cross->layers) + " ";
   }
+  if (block.head_dim > 0) text += "e" + std::to_string(block.head_dim) + " ";
+  if (block.rank > 0) text += "r" + std::to_string(block.rank) + " ";
   return text + Name(block.precision);
 }
 
@@ -251,6 +255,15 @@ Topology TopologyOf(const Architecture& architecture) {
   if (architecture.decoder.empty()) return Topology::kEncoder;
   return architecture.encoder.empty() ? Topology::kDecoder
                                       : Topology::kEncoderDecoder;
+}
+
+std::int64_t HeadDim(const StemSpec& stem, const BlockSpec& block) {
+  return block.head_dim > 0 ? block.head_dim
+                            : stem.d_model / Heads(block.attention);
+}
+
+bool IsFactored(std::int64_t rank, std::int64_t in, std::int64_t out) {
+  return rank > 0 && rank * (in + out) < in * out;
 }
 
 std::vector<BlockSpec> AllBlocks(const Architecture& architecture) {

@@ -139,6 +139,12 @@ struct BlockSpec {
   Precision precision = Precision::kF32;
   // In the decoder of an encoder-decoder alone.
   std::optional<CrossAttentionSpec> cross = std::nullopt;
+  // Of self-attention; 0: d_model / heads. Set where heads were pruned.
+  std::int64_t head_dim = 0;
+  // The most that a linear layer's matrix may have: a layer [out,in] for which
+  // rank < in out / (in + out) is a product of two, [out,rank] and [rank,in].
+  // 0: none is.
+  std::int64_t rank = 0;
   auto operator<=>(const BlockSpec&) const = default;
 };
 
@@ -165,6 +171,9 @@ struct Architecture {
   auto operator<=>(const Architecture&) const = default;
 };
 Topology TopologyOf(const Architecture& architecture);
+std::int64_t HeadDim(const StemSpec& stem, const BlockSpec& block);
+// Whether a product of two matrices of this rank is smaller than [out,in].
+bool IsFactored(std::int64_t rank, std::int64_t in, std::int64_t out);
 // Encoder blocks, then decoder blocks.
 std::vector<BlockSpec> AllBlocks(const Architecture& architecture);
 
@@ -174,14 +183,16 @@ std::vector<BlockSpec> AllBlocks(const Architecture& architecture);
 //              "precision":"w8a8"}],
 //  "stem":{"d_model":128,"norm":"layer","norm_place":"pre",
 //          "output":"tied","positions":"learned"}}: integers and strings only.
+// "head_dim" and "rank" stand in a block where they are not 0.
 Json ToJson(const Architecture& architecture);
 // Strict inverse; checks what CheckArchitecture does. `where` names the source.
 // Throws Error{kUsage}.
 Architecture ArchitectureFromJson(const Json& json, const std::string& where);
-// Heads divide d_model and key/value heads divide heads, rotary heads are even,
-// cross-attention stands in decoders behind an encoder and nowhere else and
-// sees no more layers than there are, and no decoder block mixes later tokens
-// into earlier ones. Throws Error{kUsage} naming `where`.
+// Heads divide d_model, unless their dimension is given, and key/value heads
+// divide heads, rotary heads are even, cross-attention stands in decoders
+// behind an encoder and nowhere else and sees no more layers than there are,
+// and no decoder block mixes later tokens into earlier ones. Throws
+// Error{kUsage} naming `where`.
 void CheckArchitecture(const Architecture& architecture,
                        const std::string& where);
 std::string CanonicalText(const Architecture& architecture);

@@ -162,6 +162,8 @@ BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   if (json.contains("cross")) {
     block.cross = CrossFromJson(reader.Get("cross"), where + ".cross");
   }
+  if (json.contains("head_dim")) block.head_dim = reader.Count("head_dim");
+  if (json.contains("rank")) block.rank = reader.Count("rank");
   reader.Finish();
   return block;
 }
@@ -192,6 +194,8 @@ Json BlocksToJson(const std::vector<BlockSpec>& blocks) {
       json["cross"] = {{"heads", block.cross->heads},
                        {"layers", block.cross->layers}};
     }
+    if (block.head_dim > 0) json["head_dim"] = block.head_dim;
+    if (block.rank > 0) json["rank"] = block.rank;
     list.push_back(std::move(json));
   }
   return list;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
@@ -13,26 +14,81 @@
 namespace hone {
 namespace {
 
-constexpr char kTable[] = "quantization.";
-
-// The study's [quantization] with what the command line changes of it.
-QuantizationOptions WithOverrides(const QuantizationOptions& stored,
-                                  const std::vector<std::string>& overrides) {
+// A table of the study's spec with what the command line changes of it.
+template <typename Options>
+void Override(const std::string& table, const std::vector<std::string>& sets,
+              Options SearchSpec::*member, SearchSpec& spec) {
   std::vector<std::string> assignments;
-  const Json fields = FieldsToJson(stored);
+  const Json fields = FieldsToJson(spec.*member);
   for (const auto& [key, value] : fields.items()) {
-    assignments.push_back(kTable + key + "=" + value.dump());
+    assignments.push_back(table + "." + key + "=" + value.dump());
   }
-  for (const std::string& assignment : overrides) {
-    if (!assignment.starts_with(kTable)) {
-      throw Error(ErrorCode::kUsage,
-                  "--set " + assignment +
-                      ": a trained model is compressed, so only keys of "
-                      "[quantization] may change; 'hone train' trains anew");
+  for (const std::string& set : sets) {
+    if (set.starts_with(table + ".")) assignments.push_back(set);
+  }
+  spec.*member = ParseSearchSpec("", "--set", assignments).*member;
+}
+
+SearchSpec WithOverrides(SearchSpec spec,
+                         const std::vector<std::string>& sets) {
+  for (const std::string& set : sets) {
+    if (set.starts_with("quantization.") || set.starts_with("compression.")) {
+      continue;
     }
-    assignments.push_back(assignment);
+    throw Error(ErrorCode::kUsage,
+                "--set " + set +
+                    ": a trained model is compressed, so only keys of "
+                    "[quantization] and [compression] may change; 'hone train' "
+                    "trains anew");
   }
-  return ParseSearchSpec("", "--set", assignments).quantization;
+  Override("quantization", sets, &SearchSpec::quantization, spec);
+  Override("compression", sets, &SearchSpec::compression, spec);
+  return spec;
+}
+
+// What the command line asks of each block; 0: as it is.
+struct Sizes {
+  std::int64_t layers = 0;
+  std::int64_t decoder_layers = 0;
+  std::int64_t heads = 0;
+  std::int64_t feed_forward = 0;
+  std::int64_t rank = 0;
+  bool operator==(const Sizes&) const = default;
+};
+
+Sizes SizesOf(const Arguments& arguments) {
+  const auto count = [&](const char* name) {
+    return arguments.Has(name) ? arguments.Integer(name, 0, 1, 1 << 20) : 0;
+  };
+  return {count("layers"), count("decoder-layers"), count("heads"),
+          count("feed-forward"), count("rank")};
+}
+
+void ResizeBlock(const StemSpec& stem, const Sizes& sizes, BlockSpec& block) {
+  if (sizes.heads > 0 && sizes.heads != Heads(block.attention)) {
+    block.head_dim = HeadDim(stem, block);
+    block.attention =
+        WithHeads(block.attention, sizes.heads).value_or(block.attention);
+  }
+  if (sizes.feed_forward > 0) block.feed_forward.width = sizes.feed_forward;
+  if (sizes.rank > 0) block.rank = sizes.rank;
+}
+
+Architecture Resized(Architecture architecture, const Sizes& sizes) {
+  const auto resize = [&](std::vector<BlockSpec>& blocks, std::int64_t layers) {
+    if (layers > 0 && layers != static_cast<std::int64_t>(blocks.size())) {
+      // More than there are is refused with the rest (CheckCanShrink).
+      blocks.resize(static_cast<std::size_t>(layers), blocks.front());
+    }
+    for (BlockSpec& block : blocks)
+      ResizeBlock(architecture.stem, sizes, block);
+  };
+  const bool lone = architecture.encoder.empty();
+  if (!lone) resize(architecture.encoder, sizes.layers);
+  if (!architecture.decoder.empty()) {
+    resize(architecture.decoder, lone ? sizes.layers : sizes.decoder_layers);
+  }
+  return architecture;
 }
 
 Architecture WithPrecision(Architecture architecture,
@@ -43,24 +99,34 @@ Architecture WithPrecision(Architecture architecture,
   return architecture;
 }
 
-// The trial itself, then the same student at each precision. All are measured
-// in one batch, their latencies in turn.
+// The trial itself, then what is made of its student. All are measured in one
+// batch, their latencies in turn.
 struct Variant {
   std::string name;
   Trial trial;
+  std::optional<Architecture> parent = std::nullopt;
 };
 
-std::vector<Variant> VariantsOf(const Trial& stored,
+std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
                                 const std::vector<std::string>& words) {
   std::vector<Variant> variants{
       {"trial " + std::to_string(stored.number), stored}};
-  for (const std::string& word : words) {
-    Variant variant{word, stored};
-    variant.trial.architecture =
-        WithPrecision(stored.architecture, ParsePrecision(word));
+  const auto add = [&](const std::string& name, Architecture architecture) {
+    Variant variant{name, stored};
+    variant.trial.architecture = std::move(architecture);
     variant.trial.origin = "compressed";
+    if (sizes != Sizes{}) variant.parent = stored.architecture;
     variants.push_back(std::move(variant));
+  };
+  const Architecture resized = Resized(stored.architecture, sizes);
+  if (sizes != Sizes{}) {
+    CheckCanShrink(stored.architecture, resized);
+    CheckArchitecture(resized, "hone compress");
   }
+  for (const std::string& word : words) {
+    add(word, WithPrecision(resized, ParsePrecision(word)));
+  }
+  if (words.empty()) add("smaller", resized);
   return variants;
 }
 
@@ -69,7 +135,7 @@ void Measure(std::vector<Variant>& variants, Workbench& workbench) {
   for (const Variant& variant : variants) {
     batch.push_back({static_cast<std::int64_t>(batch.size()),
                      variant.trial.architecture, variant.trial.seed,
-                     variant.trial.fidelity});
+                     variant.trial.fidelity, variant.parent});
   }
   std::vector<Outcome> outcomes = workbench.evaluator().Evaluate(batch);
   for (std::size_t i = 0; i < variants.size(); ++i) {
@@ -129,20 +195,22 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path path = arguments.positionals[0];
   const std::int64_t number = arguments.PositionalInteger(1, "N");
   const std::vector<std::string> words = arguments.All("precision");
-  if (words.empty()) {
+  const Sizes sizes = SizesOf(arguments);
+  if (words.empty() && sizes == Sizes{}) {
     throw Error(ErrorCode::kUsage,
-                "hone compress: needs --precision WORD, once or more; words: " +
+                "hone compress: needs a size (--feed-forward, --heads, "
+                "--layers, --rank), --precision WORD, or both; words: " +
                     std::string(kPrecisionWords));
   }
-  if (arguments.Has("out") && words.size() != 1) {
+  if (arguments.Has("out") && words.size() > 1) {
     throw Error(ErrorCode::kUsage,
                 "hone compress: --out writes one model; give one --precision");
   }
   const StudyView study = ReadStudy(path);
   const Trial& stored = TrialNumbered(study, number);
-  std::vector<Variant> variants = VariantsOf(stored, words);
-  SearchSpec spec = SpecFromJson(study.info.spec);
-  spec.quantization = WithOverrides(spec.quantization, arguments.All("set"));
+  std::vector<Variant> variants = VariantsOf(stored, sizes, words);
+  SearchSpec spec =
+      WithOverrides(SpecFromJson(study.info.spec), arguments.All("set"));
   spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(
@@ -170,17 +238,24 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
 }  // namespace
 
 Command CompressCommand() {
-  return {{"compress",
-           "round a trial's trained model anew and compare",
-           "STUDY N",
-           2,
-           2,
-           {{"precision", "WORD", "of all blocks; may be given again"},
-            {"set", "quantization.KEY=VALUE", "override a field of the spec"},
-            {"out", "DIR", "write the exported model there"},
-            {"json", "", "print JSON"}},
-           "hone compress studies/gloss.db 12 --precision w4 --precision w2"},
-          RunCompress};
+  return {
+      {"compress",
+       "make a trial's trained model smaller and compare",
+       "STUDY N",
+       2,
+       2,
+       {{"precision", "WORD", "of all blocks; may be given again"},
+        {"feed-forward", "N", "keep so many neurons of each block"},
+        {"heads", "N", "keep so many heads of each block"},
+        {"layers", "N", "keep so many blocks"},
+        {"decoder-layers", "N", "the same of the decoder behind an encoder"},
+        {"rank", "N", "make layers products of two matrices of this rank"},
+        {"set", "TABLE.KEY=VALUE",
+         "override a field of [quantization] or [compression]"},
+        {"out", "DIR", "write the exported model there"},
+        {"json", "", "print JSON"}},
+       "hone compress studies/gloss.db 12 --feed-forward 64 --precision w4"},
+      RunCompress};
 }
 
 }  // namespace hone

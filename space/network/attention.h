@@ -16,6 +16,22 @@ inline std::int64_t KeyValueHeads(const AttentionSpec& attention) {
   return full ? full->kv_heads : Heads(attention);
 }
 
+// A linear layer of a block: one matrix, or NAME.reduce and NAME.expand where a
+// product of two of the block's rank is smaller.
+template <NetworkOps Ops>
+typename Ops::Value BlockLinear(Ops& ops, const std::string& name,
+                                const BlockSpec& block, std::int64_t in,
+                                std::int64_t out,
+                                const typename Ops::Value& x) {
+  if (!IsFactored(block.rank, in, out)) {
+    return ops.Linear(name, x, {in, out, block.precision});
+  }
+  return ops.Linear(
+      name + ".expand",
+      ops.Linear(name + ".reduce", x, {in, block.rank, block.precision}),
+      {block.rank, out, block.precision});
+}
+
 // The projections of an attention, by the ends of their names.
 inline constexpr const char* kSelfAttentionRoles[] = {".query", ".key",
                                                       ".value"};
@@ -30,11 +46,11 @@ typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
                                   const StemSpec& stem, const BlockSpec& block,
                                   const typename Ops::Value& x_BTD) {
   const std::int64_t heads = Heads(block.attention);
-  place.head_dim = stem.d_model / heads;
+  place.head_dim = HeadDim(stem, block);
   const auto project = [&](const char* role, std::int64_t count) {
     const std::string name = place.name + role;
-    const auto joined = ops.Linear(
-        name, x_BTD, {stem.d_model, count * place.head_dim, block.precision});
+    const auto joined = BlockLinear(ops, name, block, stem.d_model,
+                                    count * place.head_dim, x_BTD);
     ops.Tap(name, joined);
     const auto x = ops.SplitHeads(joined, count);
     const bool turned =
@@ -50,8 +66,8 @@ typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
         return Attend(ops, kind, place, q_BHTE, k_BKTE, v_BKTE);
       },
       block.attention);
-  return ops.Linear(place.name + ".output", ops.MergeHeads(mixed_BHTE),
-                    {stem.d_model, stem.d_model, block.precision});
+  return BlockLinear(ops, place.name + ".output", block, heads * place.head_dim,
+                     stem.d_model, ops.MergeHeads(mixed_BHTE));
 }
 
 // Keys and values of one decoder block over the encoded source; they stay the
@@ -67,11 +83,11 @@ template <NetworkOps Ops>
 SourceMemory<typename Ops::Value> RememberSource(
     Ops& ops, const std::string& name, const StemSpec& stem,
     const BlockSpec& block, const std::vector<typename Ops::Value>& source) {
-  const LinearSpec square{stem.d_model, stem.d_model, block.precision};
   const auto joined =
       source.size() == 1 ? source.front() : ops.Concat(source, 1);
   const auto project = [&](const char* role) {
-    return ops.SplitHeads(ops.Linear(name + role, joined, square),
+    return ops.SplitHeads(BlockLinear(ops, name + role, block, stem.d_model,
+                                      stem.d_model, joined),
                           block.cross->heads);
   };
   auto key = project(".key");
@@ -84,13 +100,15 @@ typename Ops::Value CrossAttention(
     Ops& ops, const std::string& name, const StemSpec& stem,
     const BlockSpec& block, const SourceMemory<typename Ops::Value>& source,
     const typename Ops::Value& x_BTD) {
-  const LinearSpec square{stem.d_model, stem.d_model, block.precision};
-  const auto q_BHTE = ops.SplitHeads(ops.Linear(name + ".query", x_BTD, square),
-                                     block.cross->heads);
+  const auto q_BHTE =
+      ops.SplitHeads(BlockLinear(ops, name + ".query", block, stem.d_model,
+                                 stem.d_model, x_BTD),
+                     block.cross->heads);
   const auto mixed_BHTE = ops.ScaledDotProductAttention(
       q_BHTE, source.key, source.value,
       AttentionMask{.source_layers = block.cross->layers});
-  return ops.Linear(name + ".output", ops.MergeHeads(mixed_BHTE), square);
+  return BlockLinear(ops, name + ".output", block, stem.d_model, stem.d_model,
+                     ops.MergeHeads(mixed_BHTE));
 }
 
 }  // namespace hone

@@ -21,8 +21,10 @@ typename Ops::Value FeedForward(Ops& ops, const std::string& name,
                                 const StemSpec& stem, const BlockSpec& block,
                                 const typename Ops::Value& x_BTD) {
   const std::int64_t width = block.feed_forward.width;
-  const LinearSpec widen{stem.d_model, width, block.precision};
-  auto hidden_BTF = ops.Linear(name + ".up", x_BTD, widen);
+  const auto widened = [&](const char* role) {
+    return BlockLinear(ops, name + role, block, stem.d_model, width, x_BTD);
+  };
+  auto hidden_BTF = widened(".up");
   switch (block.feed_forward.activation) {
     case Activation::kGelu:
       hidden_BTF = ops.Gelu(hidden_BTF);
@@ -31,12 +33,11 @@ typename Ops::Value FeedForward(Ops& ops, const std::string& name,
       hidden_BTF = ops.Relu(hidden_BTF);
       break;
     case Activation::kSwiglu:
-      hidden_BTF = ops.Multiply(ops.Silu(hidden_BTF),
-                                ops.Linear(name + ".gate", x_BTD, widen));
+      hidden_BTF = ops.Multiply(ops.Silu(hidden_BTF), widened(".gate"));
       break;
   }
-  return ops.Linear(name + ".down", hidden_BTF,
-                    {width, stem.d_model, block.precision});
+  return BlockLinear(ops, name + ".down", block, width, stem.d_model,
+                     hidden_BTF);
 }
 
 // x + f(norm(x)), or norm(x + f(x)). Shapes: [B,T,D] -> [B,T,D].

@@ -181,6 +181,22 @@ class TrainedTest(CliTest):
                                "--set", "training.steps=9", expect=2)
         self.assertIn("[quantization]", message)
         self.hone("compress", study, 99, "--precision", "w4", expect=4)
+        # Half of the neurons, one of two heads, and what is left in 4 bits.
+        _, small = self.json(
+            "compress", study, number, "--feed-forward", "16", "--heads", "1",
+            "--precision", "w4", "--set", "compression.steps=30")
+        block = small["architecture"]["encoder"][0]
+        self.assertEqual(block["feed_forward"]["width"], 16)
+        self.assertEqual(block["attention"]["heads"], 1)
+        self.assertGreater(small["metrics"]["accuracy"]["value"], 0.8)
+        _, factored = self.json("compress", study, number, "--rank", "4",
+                                "--set", "compression.steps=30")
+        self.assertEqual(factored["model"], "smaller")
+        self.assertLess(factored["metrics"]["parameters"]["value"],
+                        trial["metrics"]["parameters"]["value"])
+        _, message = self.hone("compress", study, number, "--feed-forward",
+                               "999", expect=2)
+        self.assertIn("feed-forward width of 32, and 999", message)
 
     def check_that_damage_is_found(self, study, trial):
         self.hone("doctor", study)

@@ -94,6 +94,22 @@ inline std::vector<NetworkCase> NetworkCases(std::int64_t d_model,
     one.name += " " + Name(activation);
     cases.push_back(one);
   }
+  for (NetworkCase one : {EncoderCase("full", {d_model}, precision),
+                          EncoderCase("linear", {d_model}, precision),
+                          EncoderCase("linformer:5", {d_model}, precision),
+                          DecoderCase("full:2", {d_model}, precision),
+                          TranslationCase({d_model}, precision)}) {
+    // What is left of pruned and factored layers.
+    for (auto* blocks :
+         {&one.architecture.encoder, &one.architecture.decoder}) {
+      for (BlockSpec& block : *blocks) {
+        block.head_dim = 6;
+        block.rank = d_model / 4;
+      }
+    }
+    one.name += " factored";
+    cases.push_back(one);
+  }
   NetworkCase features = EncoderCase("full", {d_model}, precision);
   features.name = "features";
   features.task = FeatureShape(7, 6, 24);

@@ -1,0 +1,225 @@
+#include "train/compress/importance.h"
+
+#include <cmath>
+#include <functional>
+
+#include <ATen/ops/cross_entropy_loss.h>
+
+#include "space/base/rng.h"
+#include "space/network/transformer.h"
+#include "train/compress/calibration_run.h"
+#include "train/forward.h"
+#include "train/torch_boundary.h"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t kGradientBatch = 16;
+
+// f32 weights whose gradients are kept.
+class LeafWeights : public WeightSource {
+ public:
+  explicit LeafWeights(const NamedTensors& tensors) {
+    for (const auto& [name, data] : tensors) {
+      leaves_[name] = ToTensor(data, at::kCPU).requires_grad_();
+    }
+  }
+  at::Tensor Get(const std::string& name, WeightRole,
+                 at::IntArrayRef) override {
+    return leaves_.at(name);
+  }
+  std::map<std::string, at::Tensor>& leaves() { return leaves_; }
+
+ private:
+  std::map<std::string, at::Tensor> leaves_;
+};
+
+using Leaves = std::map<std::string, at::Tensor>;
+
+// Shows all weights with their gradients, batch after batch.
+void ForEachGradient(const Architecture& architecture, const TaskShape& task,
+                     const NamedTensors& weights, const TaskData& data,
+                     const std::function<void(const Leaves&)>& visit) {
+  const Architecture exact = WithoutPrecision(architecture);
+  LeafWeights source(weights);
+  EagerOps ops(source);
+  for (const Batch& rows : OrderedBatches(data, kGradientBatch)) {
+    const NetworkBatch batch = MakeNetworkBatch(data, task, rows, at::kCPU);
+    const at::Tensor logits =
+        Transformer(ops, exact, task, batch.input, batch.target);
+    at::cross_entropy_loss(logits.flatten(0, -2), batch.labels.flatten(), {},
+                           at::Reduction::Mean, kNoLabel)
+        .backward();
+    visit(source.leaves());
+    for (auto& [name, leaf] : source.leaves()) leaf.mutable_grad().reset();
+  }
+}
+
+// dL/dm of each column of a layer's matrix.
+at::Tensor MaskGradient(const Leaves& leaves, const std::string& layer) {
+  const at::Tensor& weight = leaves.at(layer + ".weight");
+  return weight.detach().mul(weight.grad()).sum(0).to(at::kDouble);
+}
+
+std::vector<double> Values(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.contiguous();
+  const auto* values = flat.const_data_ptr<double>();
+  return {values, values + flat.numel()};
+}
+
+using BlockVisitor =
+    std::function<void(const std::string& name, const BlockSpec& block)>;
+
+void ForEachBlock(const Architecture& architecture, const BlockVisitor& visit) {
+  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
+    visit(BlockName("encoder", i), architecture.encoder[i]);
+  }
+  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
+    visit(BlockName("decoder", i), architecture.decoder[i]);
+  }
+}
+
+void AddTo(std::vector<double>& sums, const std::vector<double>& values,
+           bool squared) {
+  sums.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sums[i] += squared ? values[i] * values[i] : std::abs(values[i]);
+  }
+}
+
+// What a block adds to the residual stream, masked as a whole.
+double BlockGradient(const Leaves& leaves, const std::string& name,
+                     const BlockSpec& block) {
+  double sum = 0;
+  const auto add = [&](const std::string& layer) {
+    const at::Tensor& bias = leaves.at(layer + ".bias");
+    sum += MaskGradient(leaves, layer).sum().item<double>() +
+           bias.detach().mul(bias.grad()).sum().item<double>();
+  };
+  add(name + ".attention.output");
+  add(name + ".feed_forward.down");
+  if (block.cross) add(name + ".cross.output");
+  return sum;
+}
+
+Importance ByGradient(const Architecture& architecture, const TaskShape& task,
+                      const NamedTensors& weights, const TaskData& data,
+                      bool squared) {
+  Importance scores;
+  ForEachGradient(architecture, task, weights, data, [&](const Leaves& leaves) {
+    ForEachBlock(architecture, [&](const std::string& name,
+                                   const BlockSpec& block) {
+      const at::Tensor heads = MaskGradient(leaves, name + ".attention.output")
+                                   .view({Heads(block.attention), -1})
+                                   .sum(1);
+      AddTo(scores.heads[name], Values(heads), squared);
+      AddTo(scores.neurons[name],
+            Values(MaskGradient(leaves, name + ".feed_forward.down")), squared);
+      const double whole = BlockGradient(leaves, name, block);
+      scores.blocks[name] += squared ? whole * whole : std::abs(whole);
+    });
+  });
+  return scores;
+}
+
+Importance ByNorm(const Architecture& architecture, const TaskShape& task,
+                  const NamedTensors& weights, const TaskData& data) {
+  const Architecture exact = WithoutPrecision(architecture);
+  std::map<std::string, at::Tensor> squares;
+  CalibrationRun run(exact, task, weights, data);
+  run.Watch([&](const std::string& name, const at::Tensor& input) {
+    const at::Tensor sum = input.square().sum(0).to(at::kDouble);
+    const auto [entry, fresh] = squares.try_emplace(name, sum);
+    if (!fresh) entry->second.add_(sum);
+  });
+  // Of each column: the squared length of what it adds to the output.
+  const auto lengths = [&](const std::string& layer) {
+    const at::Tensor columns = ToTensor(weights.at(layer + ".weight"), at::kCPU)
+                                   .to(at::kDouble)
+                                   .square()
+                                   .sum(0);
+    return squares.at(layer).mul(columns);
+  };
+  Importance scores;
+  ForEachBlock(exact, [&](const std::string& name, const BlockSpec& block) {
+    const at::Tensor heads = lengths(name + ".attention.output");
+    const at::Tensor neurons = lengths(name + ".feed_forward.down");
+    scores.heads[name] =
+        Values(heads.view({Heads(block.attention), -1}).sum(1).sqrt());
+    scores.neurons[name] = Values(neurons.sqrt());
+    scores.blocks[name] =
+        std::sqrt(heads.sum().item<double>() + neurons.sum().item<double>());
+  });
+  return scores;
+}
+
+Importance ByChance(const Architecture& architecture, std::uint64_t seed) {
+  Importance scores;
+  ForEachBlock(architecture,
+               [&](const std::string& name, const BlockSpec& block) {
+                 Rng rng(seed, 0, "importance " + name);
+                 for (std::int64_t i = 0; i < Heads(block.attention); ++i) {
+                   scores.heads[name].push_back(rng.Uniform());
+                 }
+                 for (std::int64_t i = 0; i < block.feed_forward.width; ++i) {
+                   scores.neurons[name].push_back(rng.Uniform());
+                 }
+                 scores.blocks[name] = rng.Uniform();
+               });
+  return scores;
+}
+
+void NormalizeHeads(Importance& scores) {
+  for (auto& [name, heads] : scores.heads) {
+    double squares = 0;
+    for (const double score : heads) squares += score * score;
+    if (squares == 0) continue;
+    for (double& score : heads) score /= std::sqrt(squares);
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& ImportanceCriteria() {
+  static const std::vector<std::string> names{"taylor", "fisher", "norm",
+                                              "random"};
+  return names;
+}
+
+Importance FindImportance(const Architecture& architecture,
+                          const TaskShape& task, const NamedTensors& weights,
+                          const TaskData& data, const std::string& criterion,
+                          std::uint64_t seed) {
+  return AtTorchBoundary("finding what can be pruned", [&] {
+    if (criterion == "random") return ByChance(architecture, seed);
+    Importance scores = criterion == "norm"
+                            ? ByNorm(architecture, task, weights, data)
+                            : ByGradient(architecture, task, weights, data,
+                                         criterion == "fisher");
+    NormalizeHeads(scores);
+    return scores;
+  });
+}
+
+std::map<std::string, std::vector<double>> SquaredGradients(
+    const Architecture& architecture, const TaskShape& task,
+    const NamedTensors& weights, const TaskData& data) {
+  std::map<std::string, at::Tensor> sums;
+  ForEachGradient(architecture, task, weights, data, [&](const Leaves& leaves) {
+    for (const auto& [name, leaf] : leaves) {
+      if (!leaf.grad().defined() || leaf.dim() != 2) continue;
+      const at::Tensor square = leaf.grad().square().to(at::kDouble);
+      const auto [entry, fresh] = sums.try_emplace(name, square);
+      if (!fresh) entry->second.add_(square);
+    }
+  });
+  std::map<std::string, std::vector<double>> result;
+  for (const auto& [name, sum] : sums) {
+    const std::string suffix = ".weight";
+    if (!name.ends_with(suffix)) continue;
+    result[name.substr(0, name.size() - suffix.size())] = Values(sum);
+  }
+  return result;
+}
+
+}  // namespace hone

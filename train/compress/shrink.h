@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "space/architecture.h"
+#include "space/base/fields.h"
+#include "space/base/tensor_data.h"
+#include "space/cost.h"
+#include "train/compress/importance.h"
+#include "train/data/task_data.h"
+
+namespace hone {
+
+// The [compression] table: how a trained network becomes a smaller one.
+struct CompressionOptions {
+  std::string importance = "taylor";
+  std::string factors = "activations";
+  std::int64_t examples = 1024;
+  std::int64_t steps = 500;
+  double learning_rate = 5e-4;
+
+  template <typename Self, typename Visitor>
+  static void Fields(Self& self, Visitor&& visit) {
+    visit("importance", self.importance,
+          OneOf{{"taylor", "fisher", "norm", "random"}},
+          "which heads, neurons and blocks stay: those whose masks change the "
+          "loss most, by first derivative or its square; those with the "
+          "longest activations; any, as a control");
+    visit("factors", self.factors, OneOf{{"svd", "fisher", "activations"}},
+          "what a product of two matrices is nearest in: plain squares, "
+          "squares weighted by gradients, or a layer's outputs");
+    visit("examples", self.examples, InRange{1, 1e6},
+          "examples of the training split that this is found out with");
+    visit("steps", self.steps, InRange{0, 1e8},
+          "steps of training behind it, guided by the network before; 0: none");
+    visit("learning_rate", self.learning_rate, InRange{1e-8, 10},
+          "their peak rate");
+  }
+};
+
+// Throws Error{kUsage}, naming what differs, unless `smaller` can be cut out of
+// `larger`: the same stem, no more blocks, in each block that is left the same
+// kinds with at most as many heads (of the same dimension) and neurons, and a
+// rank only where `larger` has none. Heads that share keys, project the tokens
+// or look at a source stay as they are.
+void CheckCanShrink(const Architecture& larger, const Architecture& smaller);
+
+// The weights of `smaller`, f32, cut out of those of `larger`: the blocks, then
+// of each the heads and neurons that matter most stay, in their order, and
+// layers of a rank become the nearest product. Without ranks the network
+// computes exactly what the larger one computes with the rest masked.
+// `data` are examples of the training split; `seed` is for random importance.
+NamedTensors ShrinkNetwork(const Architecture& larger,
+                           const Architecture& smaller, const TaskShape& task,
+                           const NamedTensors& weights, const TaskData& data,
+                           const CompressionOptions& options,
+                           std::uint64_t seed);
+
+}  // namespace hone
