@@ -47,6 +47,14 @@ class Evaluator {
   // Throws Error for what ends the run (no disk, bad data, cancelled).
   virtual std::vector<Outcome> Evaluate(
       const std::vector<Candidate>& batch) = 0;
+  // By how much rounding the trained weights of each block (encoder, then
+  // decoder) to each of the precisions would raise the loss, whatever the
+  // candidate's own precision: a row for each block. Empty where it is not
+  // known.
+  virtual std::vector<std::vector<double>> PrecisionErrors(
+      const Candidate&, const std::vector<Precision>&) {
+    return {};
+  }
 };
 
 }  // namespace hone

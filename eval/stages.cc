@@ -9,6 +9,7 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
+#include "train/compress/precision_errors.h"
 #include "train/distill/embedding_transfer.h"
 #include "train/distill/teacher_network.h"
 #include "train/forward.h"
@@ -264,6 +265,17 @@ std::variant<StageResult, Failure> Stages::Shrunk(
   return FileTrained("student", inputs, kStudentFile, std::move(job),
                      ShortTraining(options.steps, options.learning_rate),
                      on_progress);
+}
+
+std::vector<std::vector<double>> Stages::PrecisionErrorsOf(
+    const Architecture& architecture, const StageResult& student,
+    const std::vector<Precision>& precisions) const {
+  return PrecisionErrors(
+      architecture, options_.task,
+      ReadSafeTensors(student.PathOf(kStudentFile)).tensors,
+      SomeRows(data_.train,
+               static_cast<std::size_t>(options_.compression.examples)),
+      precisions);
 }
 
 // As a student is trained, for fewer steps at another rate.

@@ -44,6 +44,11 @@ class Stages {
       const Architecture& parent, const StageResult& parent_files,
       const Architecture& architecture, std::uint64_t seed,
       const OnProgress& on_progress) const;
+  // PrecisionErrors (train/compress/precision_errors.h) of a student on
+  // compression.examples of the training split.
+  std::vector<std::vector<double>> PrecisionErrorsOf(
+      const Architecture& architecture, const StageResult& student,
+      const std::vector<Precision>& precisions) const;
   // quantized.safetensors; with quantization.qat_steps trained on as it is
   // rounded, seeded by the student's seed. `teacher` as for Student.
   std::variant<StageResult, Failure> Quantized(

@@ -85,6 +85,16 @@ class TrainedEvaluator::Impl {
     return outcomes;
   }
 
+  std::vector<std::vector<double>> PrecisionErrors(
+      const Candidate& candidate, const std::vector<Precision>& precisions) {
+    EnsureTeacher();
+    const Student student =
+        TrainStudents({candidate}).at(StudentKey(candidate));
+    if (std::holds_alternative<Failure>(student)) return {};
+    return stages_.PrecisionErrorsOf(
+        candidate.architecture, std::get<StageResult>(student), precisions);
+  }
+
  private:
   using Student = std::variant<StageResult, Failure>;
 
@@ -455,6 +465,11 @@ TrainedEvaluator::~TrainedEvaluator() = default;
 std::vector<Outcome> TrainedEvaluator::Evaluate(
     const std::vector<Candidate>& batch) {
   return impl_->Evaluate(batch);
+}
+
+std::vector<std::vector<double>> TrainedEvaluator::PrecisionErrors(
+    const Candidate& candidate, const std::vector<Precision>& precisions) {
+  return impl_->PrecisionErrors(candidate, precisions);
 }
 
 }  // namespace hone

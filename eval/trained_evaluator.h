@@ -61,6 +61,11 @@ class TrainedEvaluator : public Evaluator {
   // "engine" (the file does not load or run); of the first engine, where all
   // fail.
   std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override;
+  // Of the student that the candidate would share, trained where it is not
+  // filed. Empty when training fails.
+  std::vector<std::vector<double>> PrecisionErrors(
+      const Candidate& candidate,
+      const std::vector<Precision>& precisions) override;
 
  private:
   class Impl;

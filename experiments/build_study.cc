@@ -137,7 +137,7 @@ Workbench::Workbench(const SearchSpec& spec,
   space_ = std::make_unique<SearchSpace>(spec.space, task_);
 }
 
-std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() const {
+std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() {
   AlgorithmContext context;
   context.space = space_.get();
   context.study_seed = static_cast<std::uint64_t>(spec_.study.seed);
@@ -151,9 +151,16 @@ std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() const {
   const std::string& name = spec_.search.algorithm;
   if (name == "random") return MakeRandomSearch(context);
   if (name == "nsga2") {
+    context.precision_errors = [this, seed = context.study_seed](
+                                   const Architecture& architecture,
+                                   const std::vector<Precision>& precisions) {
+      return evaluator().PrecisionErrors(
+          {0, architecture, TrainingSeed(seed, architecture)}, precisions);
+    };
     return MakeNsga2(context,
                      {spec_.search.population, spec_.search.crossover_rate,
-                      spec_.search.mutation_rate, spec_.search.fresh_share});
+                      spec_.search.mutation_rate, spec_.search.fresh_share,
+                      spec_.search.mixed_seeds});
   }
   throw Error(ErrorCode::kUsage, "unknown search algorithm '" + name + "'" +
                                      DidYouMean(name, {"random", "nsga2"}));

@@ -32,7 +32,7 @@ class Workbench {
   const TaskShape& task() const { return task_; }
   // As in the spec, but images and sounds are measured at their own length.
   const MeasurementOptions& measurement() const { return spec_.measurement; }
-  std::unique_ptr<SearchAlgorithm> MakeAlgorithm() const;
+  std::unique_ptr<SearchAlgorithm> MakeAlgorithm();
   // Made on the first call; trains the teacher on the first Evaluate.
   Evaluator& evaluator();
   // The serialized vocabulary, for export; empty at fidelity `cost`.

@@ -1,9 +1,13 @@
 #include "search/nsga2.h"
 
 #include <algorithm>
+#include <deque>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <tuple>
 
+#include "search/mixed_precision.h"
 #include "search/pareto.h"
 #include "space/variation.h"
 
@@ -55,7 +59,12 @@ void Rank(std::vector<Individual>& individuals) {
 class Nsga2 : public SearchAlgorithm {
  public:
   Nsga2(const AlgorithmContext& context, const Nsga2Options& options)
-      : context_(context), options_(options), distinct_(*context.space) {}
+      : context_(context), options_(options), distinct_(*context.space) {
+    const SearchSpace& space = *context_.space;
+    if (const auto largest = space.Largest()) waiting_.push_back(*largest);
+    if (const auto smallest = space.Smallest()) waiting_.push_back(*smallest);
+    if (options_.mixed_seeds > 0 && context_.precision_errors) ProposeUniform();
+  }
 
   std::string Name() const override { return "nsga2"; }
 
@@ -75,6 +84,10 @@ class Nsga2 : public SearchAlgorithm {
   void Observe(const std::vector<Trial>& trials) override {
     for (const Trial& trial : trials) {
       if (trial.state() != TrialState::kComplete) continue;
+      const auto uniform = uniform_.find(trial.architecture);
+      if (uniform != uniform_.end()) {
+        uniform->second = MinimizedValues(trial, context_.objectives).back();
+      }
       population_.push_back({trial.architecture,
                              MinimizedValues(trial, context_.objectives),
                              Violation(trial, context_.constraints)});
@@ -90,12 +103,68 @@ class Nsga2 : public SearchAlgorithm {
                         population_.end());
       Rank(population_);
     }
+    ProposeMixed();
   }
 
  private:
+  // The largest architecture at each precision, to learn what they cost.
+  void ProposeUniform() {
+    const SearchSpace& space = *context_.space;
+    const auto largest = space.Largest();
+    if (!largest) return;
+    for (const std::string& word : space.options().precision) {
+      precisions_.push_back(ParsePrecision(word));
+      const Architecture one = Assigned(*largest, {precisions_.size() - 1});
+      if (!space.ConstraintViolation(one).empty()) continue;
+      uniform_[one] = std::nullopt;
+      waiting_.push_back(one);
+    }
+  }
+
+  // Once, when all of those are measured.
+  void ProposeMixed() {
+    if (uniform_.size() < 2 || uniform_.size() < precisions_.size()) return;
+    const Architecture largest = *context_.space->Largest();
+    const std::size_t blocks = AllBlocks(largest).size();
+    std::vector<double> costs;
+    for (std::size_t i = 0; i < precisions_.size(); ++i) {
+      const auto cost = uniform_.at(Assigned(largest, {i}));
+      if (!cost) return;
+      costs.push_back(*cost / static_cast<double>(blocks));
+    }
+    uniform_.clear();
+    const auto errors = context_.precision_errors(largest, precisions_);
+    if (errors.empty()) return;
+    const std::vector<std::vector<double>> table(blocks, costs);
+    for (const Assignment& mixed :
+         MixedAssignments(BestAssignments(errors, table),
+                          static_cast<std::size_t>(options_.mixed_seeds))) {
+      Architecture seed = Assigned(largest, mixed.choices);
+      if (!context_.space->ConstraintViolation(seed).empty()) continue;
+      waiting_.push_back(std::move(seed));
+    }
+  }
+
+  // One choice for all blocks, or one for each.
+  Architecture Assigned(Architecture architecture,
+                        const std::vector<std::size_t>& choices) const {
+    std::size_t next = 0;
+    for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+      for (BlockSpec& block : *blocks) {
+        block.precision = precisions_[choices[next]];
+        if (choices.size() > 1) ++next;
+      }
+    }
+    return architecture;
+  }
+
   std::pair<Architecture, std::string> Draw(std::int64_t number, Rng& rng) {
     const SearchSpace& space = *context_.space;
-    if (const auto anchor = Anchor(number)) return {*anchor, "anchor"};
+    if (!waiting_.empty()) {
+      const Architecture anchor = waiting_.front();
+      waiting_.pop_front();
+      return {anchor, "anchor"};
+    }
     if (number < options_.population || population_.size() < 2 ||
         rng.Bernoulli(options_.fresh_share)) {
       return {space.Sample(rng), "random"};
@@ -112,13 +181,6 @@ class Nsga2 : public SearchAlgorithm {
     return {std::move(child), "crossover"};
   }
 
-  // The largest and the smallest architecture, each once.
-  std::optional<Architecture> Anchor(std::int64_t number) {
-    if (number > 1 || anchored_ > number) return std::nullopt;
-    anchored_ = number + 1;
-    return number == 0 ? context_.space->Largest() : context_.space->Smallest();
-  }
-
   const Individual& Tournament(Rng& rng) const {
     const Individual& a = rng.Pick(population_);
     const Individual& b = rng.Pick(population_);
@@ -129,7 +191,10 @@ class Nsga2 : public SearchAlgorithm {
   Nsga2Options options_;
   DistinctProposals distinct_;
   std::vector<Individual> population_;
-  std::int64_t anchored_ = 0;  // suggestions that tried their anchor
+  std::deque<Architecture> waiting_;  // anchors that are proposed next
+  std::vector<Precision> precisions_;
+  // The largest at each precision, with its cost once that is known.
+  std::map<Architecture, std::optional<double>> uniform_;
 };
 
 }  // namespace

@@ -40,6 +40,11 @@ struct AlgorithmContext {
   Fidelity fidelity = Fidelity::kTrained;
   std::vector<Objective> objectives;
   std::vector<Constraint> constraints;
+  // Evaluator::PrecisionErrors of an architecture; may be empty.
+  std::function<std::vector<std::vector<double>>(
+      const Architecture& architecture,
+      const std::vector<Precision>& precisions)>
+      precision_errors;
 };
 
 // Keeps proposals distinct: draws until an architecture is new, and where draws

@@ -22,6 +22,7 @@ struct StudyOptions {
   double crossover_rate = 0.5;
   double mutation_rate = 0.15;
   double fresh_share = 0.1;
+  std::int64_t mixed_seeds = 4;
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
@@ -42,6 +43,11 @@ struct StudyOptions {
           "nsga2: probability that a gene is redrawn");
     visit("fresh_share", self.fresh_share, InRange{0, 1},
           "nsga2: share of suggestions that are random samples");
+    visit("mixed_seeds", self.mixed_seeds, InRange{0, 1000},
+          "nsga2: most suggestions that give the largest architecture's blocks "
+          "precisions by how their rounding raises the loss, squared gradients "
+          "times squared errors, and by what each costs in the last objective; "
+          "they share one trained student");
   }
 };
 

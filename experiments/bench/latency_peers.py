@@ -7,17 +7,23 @@ reported. Contenders:
   openvino f32, openvino w8a8        our files, set up as eval/engine does
   onnxruntime f32, onnxruntime w8a8  the same files
   onnxruntime dynamic                quantize_dynamic of the f32 file (s8 weights)
+  nncf                               nncf.quantize of the f32 file, calibrated on
+                                     the same tokens, in OpenVINO as our files
   pytorch f32                        eager functional ops in inference mode
 
 Files come from the tests' writer:
   build/release/tests/eval/write_fixtures DIR peers
   PYTHONPATH=... python3 experiments/bench/latency_peers.py --dir DIR
-Needs numpy, onnx, onnxruntime, openvino and torch; the folders of the last two
+A second table has the times of the linear layers alone, from OpenVINO's own
+profile of our two files.
+
+Needs numpy, nncf, onnx, onnxruntime, openvino and torch; the folders of the last two
 are those that scripts/setup installs LibTorch and OpenVINO into.
 """
 
 import argparse
 import json
+import logging
 import os
 import pathlib
 import platform
@@ -27,7 +33,8 @@ import time
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import numpy as np  # noqa: E402  (after the thread limits)
+import nncf  # noqa: E402  (after the thread limits)
+import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 import openvino  # noqa: E402
 import torch  # noqa: E402
@@ -41,6 +48,10 @@ F32_DIFFERENCE = 1e-3
 QUANTIZED_ERROR = 0.01  # against the reference of the same quantized weights
 DYNAMIC_ERROR = 0.15  # against f32: it rounds on a grid of its own
 WARM_UP_SECONDS = 0.3
+BURSTS = 20
+BURST = 20
+ROLES = ("encoder.1.attention.value", "encoder.1.attention.output",
+         "encoder.1.feed_forward.up", "encoder.1.feed_forward.down")
 DTYPES = {"F32": np.float32, "I64": np.int64}
 
 
@@ -110,17 +121,30 @@ def onnxruntime_runner(path, tokens):
     return lambda: session.run(None, {"tokens": tokens})[0]
 
 
-def openvino_runner(core, path, tokens):
+def read_model(core, path, tokens):
     model = core.read_model(str(path))
     model.reshape({"tokens": list(tokens.shape)})
-    compiled = core.compile_model(model, "CPU", {
+    return model
+
+
+def nncf_model(core, path, tokens):
+    data = nncf.Dataset([tokens], lambda item: {"tokens": item})
+    return nncf.quantize(read_model(core, path, tokens), data,
+                         model_type=nncf.ModelType.TRANSFORMER, subset_size=1)
+
+
+def openvino_request(core, model, **settings):
+    return core.compile_model(model, "CPU", {
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
-    })
-    request = compiled.create_infer_request()
+    } | settings).create_infer_request()
+
+
+def openvino_runner(core, model, tokens):
+    request = openvino_request(core, model)
     shared = openvino.Tensor(tokens.copy(), shared_memory=False)
 
     def run():
@@ -129,6 +153,48 @@ def openvino_runner(core, path, tokens):
         return request.get_output_tensor().data.copy()
 
     return run
+
+
+def linear_times(core, paths, tokens, bursts):
+    """For each file: role of a linear layer -> microseconds in its node.
+
+    The least of many runs: clocks of single nodes are coarse, and whatever
+    disturbs them only adds. Bursts keep each model's weights in the cache.
+    """
+    requests = [openvino_request(core, read_model(core, path, tokens),
+                                 PERF_COUNT=True) for path in paths]
+    shared = openvino.Tensor(tokens.copy(), shared_memory=False)
+    least = [{} for _ in paths]
+    for _ in range(bursts):
+        for request, found in zip(requests, least):
+            for _ in range(BURST):
+                request.set_input_tensor(shared)
+                request.infer()
+                for node in request.profiling_info:
+                    role = node.node_name.rsplit("/", 1)[0]
+                    if node.node_type == "FullyConnected" and role in ROLES:
+                        time_us = node.real_time.total_seconds() * 1e6
+                        found[role] = min(time_us, found.get(role, np.inf))
+    return least
+
+
+def print_linears(folder, shapes, core):
+    print("\nlinear layers of the second block in OpenVINO, microseconds "
+          "in f32 and as w8a8\n")
+    print("| shape | " + " | ".join(
+        role.split(".", 2)[2] for role in ROLES) + " |")
+    print("|---" * (len(ROLES) + 1) + "|")
+    for shape in shapes:
+        files = [folder / f"{shape}_{precision}" / "model.onnx"
+                 for precision in ("f32", "w8a8")]
+        tokens = read_safetensors(
+            folder / f"{shape}_f32" / "fixture.safetensors")[0]["tokens"]
+        exact, rounded = linear_times(core, files, np.ascontiguousarray(tokens),
+                                      BURSTS)
+        print(f"| {shape} | " + " | ".join(
+            f"{exact[role]:.0f}, {rounded[role]:.0f}: "
+            f"{exact[role] / max(rounded[role], 1):.1f}" for role in ROLES)
+            + " |", flush=True)
 
 
 def relative_error(actual, expected):
@@ -160,8 +226,12 @@ def make_contenders(folder, shape, core):
                      weight_type=QuantType.QInt8,
                      op_types_to_quantize=["MatMul"])
     runners = {
-        "openvino f32": openvino_runner(core, f32_file, tokens),
-        OURS: openvino_runner(core, w8a8_file, tokens),
+        "openvino f32": openvino_runner(
+            core, read_model(core, f32_file, tokens), tokens),
+        OURS: openvino_runner(
+            core, read_model(core, w8a8_file, tokens), tokens),
+        "nncf": openvino_runner(
+            core, nncf_model(core, f32_file, tokens), tokens),
         "onnxruntime f32": onnxruntime_runner(f32_file, tokens),
         "onnxruntime w8a8": onnxruntime_runner(w8a8_file, tokens),
         "onnxruntime dynamic": onnxruntime_runner(dynamic_file, tokens),
@@ -226,6 +296,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    nncf.set_log_level(logging.ERROR)
     core = openvino.Core()
     shapes = sorted(
         {path.name.removesuffix("_f32")
@@ -243,7 +314,7 @@ def main():
         "shapes": {},
     }
     print("median ms, 1 thread, batch 1; ratio: openvino w8a8 over the fastest "
-          "of onnxruntime and pytorch, per round, with a 95 % interval")
+          "of the others, per round, with a 95 % interval")
     for number, shape in enumerate(shapes):
         runners, errors = make_contenders(arguments.dir, shape, core)
         rounds = time_in_turn(runners, arguments.rounds,
@@ -264,6 +335,7 @@ def main():
         print(f"| {shape} | "
               + " | ".join(f"{medians[name]:.3f}" for name in rounds)
               + f" | {best} | {ratio:.2f} ({low:.2f}-{high:.2f}) |", flush=True)
+    print_linears(arguments.dir, shapes, core)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -98,26 +98,22 @@ std::vector<Fixture> CheckFixtures() {
   return fixtures;
 }
 
-// Models of the size that a search on glosses proposes: 4 heads, FFN 4 d_model.
+// Text classifiers of two blocks: 4 heads, FFN 4 d_model.
 std::vector<Fixture> PeerFixtures() {
-  const TaskShape task = ClassifierShape(8000, 45, 64);
+  const TaskShape task = ClassifierShape(8000, 45, 128);
   std::vector<Fixture> fixtures;
-  for (const std::int64_t d_model : {64, 128, 256}) {
-    for (const std::int64_t layers : {2, 4}) {
-      for (const std::int64_t tokens : {16, 32}) {
-        for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
-          const std::vector<BlockSpec> blocks(
-              static_cast<std::size_t>(layers),
-              BlockSpec{MultiHead(4), {4 * d_model}, precision});
-          fixtures.push_back(
-              {{"d" + std::to_string(d_model) + "_l" + std::to_string(layers) +
-                    "_t" + std::to_string(tokens) + "_" + Name(precision),
-                {{d_model}, blocks},
-                task},
-               precision,
-               1,
-               tokens});
-        }
+  for (const std::int64_t d_model : {64, 128, 256, 512}) {
+    for (const std::int64_t tokens : {16, 32, 64, 128}) {
+      for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
+        const std::vector<BlockSpec> blocks(
+            2, BlockSpec{MultiHead(4), {4 * d_model}, precision});
+        fixtures.push_back({{"d" + std::to_string(d_model) + "_t" +
+                                 std::to_string(tokens) + "_" + Name(precision),
+                             {{d_model}, blocks},
+                             task},
+                            precision,
+                            1,
+                            tokens});
       }
     }
   }

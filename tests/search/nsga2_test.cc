@@ -55,6 +55,45 @@ TEST(Nsga2, BeginsWithTheAnchors) {
   EXPECT_EQ(proposals[2].origin, "random");
 }
 
+// Blocks are rounded in the order of how little that spoils.
+TEST(Nsga2, MixesPrecisionsOfTheLargest) {
+  const SearchSpace space = TestSpace();
+  AlgorithmContext context = TestContext(space, 1);
+  context.precision_errors = [](const Architecture& architecture,
+                                const std::vector<Precision>& precisions) {
+    EXPECT_EQ(precisions.size(), 3u);
+    EXPECT_EQ(architecture.encoder.size(), 3u);
+    return std::vector<std::vector<double>>{
+        {0, 5, 5.5}, {0, 1, 1.5}, {0, 3, 3.5}};
+  };
+  const auto algorithm = MakeNsga2(context, {8, 0.5, 0.15, 0.1, 2});
+  const auto store = MakeMemoryTrialStore();
+  store->CreateStudy(TestInfo(1));
+  const auto evaluator = MakeSimulatedEvaluator(kTestTask, {});
+  StudyOptions options;
+  options.trials = 16;
+  options.batch = 4;
+  Study(*algorithm, *evaluator, *store, options).Run();
+  const std::vector<Trial> trials = store->LoadTrials();
+  const Architecture largest = *space.Largest();
+  const auto precisions = [&](std::size_t number) {
+    std::vector<std::string> words;
+    for (const BlockSpec& block : trials[number].architecture.encoder) {
+      words.push_back(Name(block.precision));
+    }
+    EXPECT_EQ(trials[number].origin, "anchor");
+    return words;
+  };
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(trials[0].architecture, largest);
+  EXPECT_EQ(precisions(2), (Words{"w8a8", "w8a8", "w8a8"}));
+  EXPECT_EQ(precisions(3), (Words{"w4", "w4", "w4"}));
+  // By the simulated latency w8a8 is the cheapest and errs less than w4.
+  EXPECT_EQ(precisions(4), (Words{"f32", "w8a8", "w8a8"}));
+  EXPECT_EQ(precisions(5), (Words{"f32", "w8a8", "f32"}));
+  EXPECT_EQ(trials[6].origin, "random");
+}
+
 // With a bound that almost no random sample meets, constraint domination leads
 // the search to where it holds.
 TEST(Nsga2, FollowsConstraints) {
