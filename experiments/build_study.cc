@@ -6,8 +6,7 @@
 
 #include "eval/simulated_evaluator.h"
 #include "eval/trained_evaluator.h"
-#include "search/nsga2.h"
-#include "search/random_search.h"
+#include "search/make_algorithm.h"
 #include "space/base/error.h"
 #include "space/base/log.h"
 #include "train/log_mel.h"
@@ -148,22 +147,13 @@ std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() {
   for (const std::string& text : spec_.study.constraints) {
     context.constraints.push_back(ParseConstraint(text));
   }
-  const std::string& name = spec_.search.algorithm;
-  if (name == "random") return MakeRandomSearch(context);
-  if (name == "nsga2") {
-    context.precision_errors = [this, seed = context.study_seed](
-                                   const Architecture& architecture,
-                                   const std::vector<Precision>& precisions) {
-      return evaluator().PrecisionErrors(
-          {0, architecture, TrainingSeed(seed, architecture)}, precisions);
-    };
-    return MakeNsga2(context,
-                     {spec_.search.population, spec_.search.crossover_rate,
-                      spec_.search.mutation_rate, spec_.search.fresh_share,
-                      spec_.search.mixed_seeds});
-  }
-  throw Error(ErrorCode::kUsage, "unknown search algorithm '" + name + "'" +
-                                     DidYouMean(name, {"random", "nsga2"}));
+  context.precision_errors = [this, seed = context.study_seed](
+                                 const Architecture& architecture,
+                                 const std::vector<Precision>& precisions) {
+    return evaluator().PrecisionErrors(
+        {0, architecture, TrainingSeed(seed, architecture)}, precisions);
+  };
+  return MakeSearchAlgorithm(context, spec_.search);
 }
 
 Evaluator& Workbench::evaluator() {

@@ -2,59 +2,15 @@
 
 #include <algorithm>
 #include <deque>
-#include <iterator>
 #include <map>
 #include <optional>
-#include <tuple>
 
+#include "search/individual.h"
 #include "search/mixed_precision.h"
-#include "search/pareto.h"
 #include "space/variation.h"
 
 namespace hone {
 namespace {
-
-struct Individual {
-  Architecture architecture;
-  Point point;
-  double violation = 0;
-  int rank = 0;
-  double crowding = 0;
-
-  // Smaller is fitter.
-  auto Fitness() const { return std::tuple(violation, rank, -crowding); }
-};
-
-// Ranks feasible individuals by domination; infeasible ones differ by violation
-// alone. Crowding is measured within a rank.
-void Rank(std::vector<Individual>& individuals) {
-  std::vector<std::size_t> feasible;
-  std::vector<Point> points;
-  for (std::size_t i = 0; i < individuals.size(); ++i) {
-    individuals[i].rank = 0;
-    individuals[i].crowding = 0;
-    if (individuals[i].violation > 0) continue;
-    feasible.push_back(i);
-    points.push_back(individuals[i].point);
-  }
-  const std::vector<int> ranks = NonDominatedRanks(points);
-  const int last =
-      ranks.empty() ? -1 : *std::max_element(ranks.begin(), ranks.end());
-  for (int rank = 0; rank <= last; ++rank) {
-    std::vector<std::size_t> members;
-    std::vector<Point> front;
-    for (std::size_t i = 0; i < feasible.size(); ++i) {
-      if (ranks[i] != rank) continue;
-      members.push_back(feasible[i]);
-      front.push_back(points[i]);
-    }
-    const std::vector<double> crowding = CrowdingDistances(front);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      individuals[members[i]].rank = rank;
-      individuals[members[i]].crowding = crowding[i];
-    }
-  }
-}
 
 class Nsga2 : public SearchAlgorithm {
  public:
@@ -69,16 +25,9 @@ class Nsga2 : public SearchAlgorithm {
   std::string Name() const override { return "nsga2"; }
 
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
-    std::vector<Proposal> proposals;
-    for (std::int64_t number = first; number < first + count; ++number) {
-      Rng rng(context_.study_seed, number, "suggest");
-      for (auto& [architecture, origin] : distinct_.Next(
-               [&](Rng& stream) { return Draw(number, stream); }, rng)) {
-        proposals.push_back(
-            {{std::move(architecture), context_.fidelity}, origin});
-      }
-    }
-    return proposals;
+    return distinct_.Suggest(
+        context_, first, count,
+        [&](std::int64_t number, Rng& rng) { return Draw(number, rng); });
   }
 
   void Observe(const std::vector<Trial>& trials) override {
@@ -88,11 +37,11 @@ class Nsga2 : public SearchAlgorithm {
       if (uniform != uniform_.end()) {
         uniform->second = MinimizedValues(trial, context_.objectives).back();
       }
-      population_.push_back({trial.architecture,
-                             MinimizedValues(trial, context_.objectives),
-                             Violation(trial, context_.constraints)});
     }
-    Rank(population_);
+    for (Individual& one : IndividualsOf(trials, context_)) {
+      population_.push_back(std::move(one));
+    }
+    RankIndividuals(population_);
     std::stable_sort(population_.begin(), population_.end(),
                      [](const Individual& a, const Individual& b) {
                        return a.Fitness() < b.Fitness();
@@ -101,7 +50,7 @@ class Nsga2 : public SearchAlgorithm {
     if (population_.size() > kept) {
       population_.erase(population_.begin() + static_cast<std::ptrdiff_t>(kept),
                         population_.end());
-      Rank(population_);
+      RankIndividuals(population_);
     }
     ProposeMixed();
   }
@@ -158,7 +107,7 @@ class Nsga2 : public SearchAlgorithm {
     return architecture;
   }
 
-  std::pair<Architecture, std::string> Draw(std::int64_t number, Rng& rng) {
+  Draft Draw(std::int64_t number, Rng& rng) {
     const SearchSpace& space = *context_.space;
     if (!waiting_.empty()) {
       const Architecture anchor = waiting_.front();

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,19 +48,36 @@ struct AlgorithmContext {
       precision_errors;
 };
 
-// Keeps proposals distinct: draws until an architecture is new, and where draws
-// keep repeating, takes a random one of those that are left.
+// An architecture and how the algorithm came by it.
+struct Draft {
+  Architecture architecture;
+  std::string origin;
+};
+
+// Keeps proposals distinct: draws until an architecture is new and allowed, and
+// where draws keep repeating, takes a random one of those that are left.
 class DistinctProposals {
  public:
-  explicit DistinctProposals(const SearchSpace& space) : space_(space) {}
-  // `draw` returns a candidate and its origin. Empty when none is left (known
-  // only in spaces of at most 100,000 architectures).
-  using Draw = std::function<std::pair<Architecture, std::string>(Rng&)>;
-  std::vector<std::pair<Architecture, std::string>> Next(const Draw& draw,
-                                                         Rng& rng);
+  // `allowed` narrows the space further.
+  using Allowed = std::function<bool(const Architecture&)>;
+  explicit DistinctProposals(
+      const SearchSpace& space,
+      Allowed allowed = [](const Architecture&) { return true; })
+      : space_(space), allowed_(std::move(allowed)) {}
+
+  // The proposals number `first` ... `first + count - 1`, each drawn from its
+  // own random stream. Fewer when none are left (known only in spaces of at
+  // most 100,000 architectures, or when 200 draws in turn were nothing new).
+  using Draw = std::function<Draft(std::int64_t number, Rng&)>;
+  std::vector<Proposal> Suggest(const AlgorithmContext& context,
+                                std::int64_t first, int count,
+                                const Draw& draw);
 
  private:
+  std::optional<Draft> Next(std::int64_t number, const Draw& draw, Rng& rng);
+
   const SearchSpace& space_;
+  Allowed allowed_;
   std::set<std::string> proposed_;  // architecture hashes
 };
 

@@ -22,11 +22,11 @@ def variants(args):
     for steps in args.steps:
         trained = f", {steps} steps" if steps else ", untrained"
         for size in args.size:
-            for criterion in CRITERIA:
+            for criterion in args.criterion or CRITERIA:
                 yield (f"{size}, {criterion}{trained}", size.split(),
                        {"importance": criterion, "steps": steps})
         for rank in args.rank:
-            for factors in FACTORS:
+            for factors in args.factors or FACTORS:
                 yield (f"--rank {rank}, {factors}{trained}",
                        ["--rank", str(rank)],
                        {"factors": factors, "steps": steps})
@@ -71,6 +71,10 @@ def main():
     parser.add_argument("--size", action="append", default=[],
                         help="options of hone compress: '--feed-forward 512'")
     parser.add_argument("--rank", action="append", type=int, default=[])
+    parser.add_argument("--criterion", action="append", choices=CRITERIA,
+                        help="this one, instead of all")
+    parser.add_argument("--factors", action="append", choices=FACTORS,
+                        help="this kind, instead of all")
     parser.add_argument("--steps", type=int, nargs="*", default=[0, 500])
     parser.add_argument("--metric", default="accuracy")
     parser.add_argument("--scale", type=float, default=100,

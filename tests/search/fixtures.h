@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "eval/simulated_evaluator.h"
-#include "search/nsga2.h"
-#include "search/random_search.h"
+#include "search/make_algorithm.h"
 #include "search/study.h"
 #include "search/trial_store.h"
 #include "space/base/error.h"
@@ -63,8 +62,10 @@ inline StudyInfo TestInfo(std::uint64_t seed) {
 
 inline std::unique_ptr<SearchAlgorithm> TestAlgorithm(
     const std::string& name, const AlgorithmContext& context) {
-  return name == "random" ? MakeRandomSearch(context)
-                          : MakeNsga2(context, {8, 0.5, 0.15, 0.1});
+  StudyOptions options;
+  options.algorithm = name;
+  options.population = 8;
+  return MakeSearchAlgorithm(context, options);
 }
 
 // The simulated evaluator, which fails each fifth architecture by its hash and

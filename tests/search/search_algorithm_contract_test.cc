@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -89,7 +90,12 @@ TEST_P(SearchAlgorithmContract, SurvivesWhenEverythingFails) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SearchAlgorithmContract,
-                         ::testing::Values("random", "nsga2"));
+                         ::testing::ValuesIn(SearchAlgorithmNames()),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace hone

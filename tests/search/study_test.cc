@@ -79,7 +79,8 @@ TEST_P(StudyTest, MoreTrialsContinueTheSameStudy) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, StudyTest, ::testing::Values("random", "nsga2"));
+INSTANTIATE_TEST_SUITE_P(All, StudyTest,
+                         ::testing::ValuesIn(SearchAlgorithmNames()));
 
 TEST(Study, EvaluatesNothingTwice) {
   const SearchSpace space = TinySpace();

@@ -1,0 +1,61 @@
+#include "search/make_algorithm.h"
+
+#include <functional>
+#include <map>
+
+#include "search/control_search.h"
+#include "search/nsga2.h"
+#include "search/regularized_evolution.h"
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+using Factory = std::function<std::unique_ptr<SearchAlgorithm>(
+    const AlgorithmContext&, const StudyOptions&)>;
+
+const std::map<std::string, Factory>& Factories() {
+  static const std::map<std::string, Factory> factories{
+      {"random", [](const AlgorithmContext& context,
+                    const StudyOptions&) { return MakeRandomSearch(context); }},
+      {"uniform-scaling",
+       [](const AlgorithmContext& context, const StudyOptions&) {
+         return MakeUniformScaling(context);
+       }},
+      {"nsga2",
+       [](const AlgorithmContext& context, const StudyOptions& options) {
+         return MakeNsga2(context, {options.population, options.crossover_rate,
+                                    options.mutation_rate, options.fresh_share,
+                                    options.mixed_seeds});
+       }},
+      {"regularized-evolution",
+       [](const AlgorithmContext& context, const StudyOptions& options) {
+         return MakeRegularizedEvolution(
+             context,
+             {options.population, options.tournament, options.mutation_rate});
+       }},
+  };
+  return factories;
+}
+
+}  // namespace
+
+const std::vector<std::string>& SearchAlgorithmNames() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& [name, factory] : Factories()) all.push_back(name);
+    return all;
+  }();
+  return names;
+}
+
+std::unique_ptr<SearchAlgorithm> MakeSearchAlgorithm(
+    const AlgorithmContext& context, const StudyOptions& options) {
+  const auto found = Factories().find(options.algorithm);
+  if (found != Factories().end()) return found->second(context, options);
+  throw Error(ErrorCode::kUsage,
+              "unknown search algorithm '" + options.algorithm + "'" +
+                  DidYouMean(options.algorithm, SearchAlgorithmNames()));
+}
+
+}  // namespace hone
