@@ -29,6 +29,9 @@ struct Candidate {
   // A larger architecture, trained from the same seed, that this one is cut out
   // of ([compression]); without it the network is trained from the start.
   std::optional<Architecture> parent = std::nullopt;
+  // The one of its blocks that is gone ("encoder.0"); empty: where there are
+  // fewer, those that matter most stay.
+  std::string dropped = "";
 };
 
 // Tells people what an evaluator does; called from any thread, one at a time.

@@ -10,6 +10,7 @@
 #include "space/base/file.h"
 #include "space/base/hash.h"
 #include "train/compress/precision_errors.h"
+#include "train/compress/shrink_path.h"
 #include "train/distill/embedding_transfer.h"
 #include "train/distill/teacher_network.h"
 #include "train/forward.h"
@@ -232,38 +233,92 @@ std::variant<StageResult, Failure> Stages::Student(
                      options_.training, on_progress);
 }
 
+// From one architecture on the path to the next.
+struct Stages::ShrinkRound {
+  Architecture larger;
+  std::string dropped;  // of its blocks, before anything else
+  StageResult larger_files;
+  Architecture smaller;
+  // The network that the path began with.
+  Architecture guide;
+  StageResult guide_files;
+  std::int64_t steps = 0;
+  std::uint64_t seed = 0;
+};
+
 std::variant<StageResult, Failure> Stages::Shrunk(
-    const Architecture& parent, const StageResult& parent_files,
-    const Architecture& architecture, std::uint64_t seed,
+    const Candidate& candidate, const StageResult& parent_files,
     const OnProgress& on_progress) const {
   const CompressionOptions& options = options_.compression;
-  const Json inputs = {{"architecture", ToJson(architecture)},
-                       {"parent", ToJson(parent)},
-                       {"student", parent_files.Get(kStudentFile).sha256},
+  ShrinkRound round;
+  round.guide = WithoutPrecision(*candidate.parent);
+  round.guide_files = parent_files;
+  round.larger = round.guide;
+  round.larger_files = parent_files;
+  round.dropped = candidate.dropped;
+  const Architecture start = round.dropped.empty()
+                                 ? round.guide
+                                 : WithoutBlock(round.guide, round.dropped);
+  const Architecture end = WithoutPrecision(candidate.architecture);
+  if (start != end) CheckCanShrink(start, end);
+  const auto path = ShrinkPath(start, end, options.rounds);
+  const auto rounds = static_cast<std::int64_t>(path.size());
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    round.smaller = path[static_cast<std::size_t>(i)];
+    round.steps = options.steps * (i + 1) / rounds - options.steps * i / rounds;
+    round.seed = StreamSeed(candidate.seed, i, "shrunk");
+    const auto made = ShrinkOnce(round, [&](double fraction) {
+      on_progress((static_cast<double>(i) + fraction) /
+                  static_cast<double>(rounds));
+    });
+    if (std::holds_alternative<Failure>(made)) return made;
+    round.larger = round.smaller;
+    round.larger_files = std::get<StageResult>(made);
+    round.dropped.clear();
+  }
+  return round.larger_files;
+}
+
+std::variant<StageResult, Failure> Stages::ShrinkOnce(
+    const ShrinkRound& round, const OnProgress& on_progress) const {
+  const CompressionOptions& options = options_.compression;
+  const Json inputs = {{"architecture", ToJson(round.smaller)},
+                       {"parent", ToJson(round.larger)},
+                       {"dropped", round.dropped},
+                       {"student", round.larger_files.Get(kStudentFile).sha256},
+                       {"guide", round.guide_files.Get(kStudentFile).sha256},
                        {"task", TaskToJson(options_.task)},
                        {"data", data_.content_hash},
                        {"compression", FieldsToJson(options)},
+                       {"steps", round.steps},
                        {"training", FieldsToJson(options_.training)},
                        {"temperature", options_.distillation.temperature},
-                       {"seed", seed},
+                       {"seed", round.seed},
                        {"libtorch", TorchVersion()}};
   if (auto found = store_.Find("student", inputs)) return *found;
-  const NamedTensors weights =
-      ReadSafeTensors(parent_files.PathOf(kStudentFile)).tensors;
-  TrainingJob job = StudentJob(architecture, StreamSeed(seed, 0, "shrunk"));
+  const auto weights = [](const StageResult& files) {
+    return ReadSafeTensors(files.PathOf(kStudentFile)).tensors;
+  };
+  Architecture larger = round.larger;
+  TrainingJob job = StudentJob(round.smaller, round.seed);
+  job.initial = weights(round.larger_files);
+  if (!round.dropped.empty()) {
+    larger = WithoutBlock(larger, round.dropped);
+    job.initial = WithoutBlock(job.initial, round.dropped);
+  }
   job.initial = ShrinkNetwork(
-      parent, architecture, options_.task, weights,
+      larger, round.smaller, options_.task, job.initial,
       SomeRows(data_.train, static_cast<std::size_t>(options.examples)),
-      options, StreamSeed(seed, 0, "importance"));
-  if (options.steps == 0) {
+      options, StreamSeed(round.seed, 0, "importance"));
+  if (round.steps == 0) {
     return store_.Put("student", inputs,
                       {{kStudentFile, Bytes(std::move(job.initial))}});
   }
-  const Teacher guide = GuideOf(parent, weights);
+  const Teacher guide = GuideOf(round.guide, weights(round.guide_files));
   job.teacher = &guide;
   job.distillation.temperature = options_.distillation.temperature;
   return FileTrained("student", inputs, kStudentFile, std::move(job),
-                     ShortTraining(options.steps, options.learning_rate),
+                     ShortTraining(round.steps, options.learning_rate),
                      on_progress);
 }
 

@@ -37,12 +37,13 @@ class Stages {
       const Architecture& architecture, std::uint64_t seed,
       const std::optional<Teacher>& teacher, const StageResult& teacher_files,
       const OnProgress& on_progress) const;
-  // student.safetensors of a smaller architecture, cut out of a student's and
-  // trained on with that student as its guide. Both without precision. Throws
-  // Error{kUsage} when one cannot be cut out of the other.
+  // student.safetensors of a candidate with a parent, cut out of the parent's
+  // student and trained on with that as its guide, in the rounds of
+  // [compression]; each is filed, so that an interruption costs one at most.
+  // Precisions are ignored. Throws Error{kUsage} when one cannot be cut out of
+  // the other.
   std::variant<StageResult, Failure> Shrunk(
-      const Architecture& parent, const StageResult& parent_files,
-      const Architecture& architecture, std::uint64_t seed,
+      const Candidate& candidate, const StageResult& parent_files,
       const OnProgress& on_progress) const;
   // PrecisionErrors (train/compress/precision_errors.h) of a student on
   // compression.examples of the training split.
@@ -71,6 +72,9 @@ class Stages {
       const std::string& stage, const Json& inputs, const char* file,
       TrainingJob job, const TrainingOptions& training,
       const OnProgress& on_progress) const;
+  struct ShrinkRound;
+  std::variant<StageResult, Failure> ShrinkOnce(
+      const ShrinkRound& round, const OnProgress& on_progress) const;
   TrainingOptions ShortTraining(std::int64_t steps, double learning_rate) const;
   Teacher GuideOf(const Architecture& architecture,
                   const NamedTensors& weights) const;

@@ -47,7 +47,8 @@ std::string StudentKey(const Candidate& candidate) {
       std::to_string(candidate.seed) + " " +
       CanonicalText(WithoutPrecision(candidate.architecture));
   if (!candidate.parent) return key;
-  return key + " of " + CanonicalText(WithoutPrecision(*candidate.parent));
+  return key + " of " + CanonicalText(WithoutPrecision(*candidate.parent)) +
+         " without " + candidate.dropped;
 }
 
 }  // namespace
@@ -162,8 +163,7 @@ class TrainedEvaluator::Impl {
     const Student larger = stages_.Student(parent, candidate.seed, teacher_,
                                            teacher_files_, report);
     if (std::holds_alternative<Failure>(larger)) return larger;
-    return stages_.Shrunk(parent, std::get<StageResult>(larger), architecture,
-                          candidate.seed, report);
+    return stages_.Shrunk(candidate, std::get<StageResult>(larger), report);
   }
 
   void ExportAndScore(InFlight& flight, const Student& student,

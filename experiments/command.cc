@@ -19,9 +19,9 @@ std::vector<Group> Groups() {
       {"Search", {SearchCommand(), PlanCommand(), TrainCommand()}},
       {"Look at a study", {TrialsCommand(), ParetoCommand(), ShowCommand()}},
       {"Use what was found",
-       {ExportCommand(), CompressCommand(), EvalCommand(), ClassifyCommand(),
-        GenerateCommand(), TranslateCommand(), BenchCommand(),
-        InspectCommand()}},
+       {ExportCommand(), CompressCommand(), SensitivityCommand(), EvalCommand(),
+        ClassifyCommand(), GenerateCommand(), TranslateCommand(),
+        BenchCommand(), InspectCommand()}},
       {"Check", {RerunCommand(), DigestCommand(), DoctorCommand()}}};
 }
 
@@ -35,7 +35,7 @@ std::string Overview() {
     text += std::string("\n") + group.title + "\n";
     for (const Command& command : group.commands) {
       std::string line = "  " + command.spec.name;
-      line.resize(12, ' ');
+      line.resize(15, ' ');
       text += line + command.spec.summary + "\n";
     }
   }

@@ -13,6 +13,7 @@ Command ParetoCommand();
 Command ShowCommand();
 Command ExportCommand();
 Command CompressCommand();
+Command SensitivityCommand();
 Command EvalCommand();
 Command ClassifyCommand();
 Command GenerateCommand();

@@ -48,6 +48,7 @@ SearchSpec WithOverrides(SearchSpec spec,
 
 // What the command line asks of each block; 0: as it is.
 struct Sizes {
+  std::int64_t d_model = 0;
   std::int64_t layers = 0;
   std::int64_t decoder_layers = 0;
   std::int64_t heads = 0;
@@ -60,28 +61,34 @@ Sizes SizesOf(const Arguments& arguments) {
   const auto count = [&](const char* name) {
     return arguments.Has(name) ? arguments.Integer(name, 0, 1, 1 << 20) : 0;
   };
-  return {count("layers"), count("decoder-layers"), count("heads"),
-          count("feed-forward"), count("rank")};
+  return {count("d-model"), count("layers"),       count("decoder-layers"),
+          count("heads"),   count("feed-forward"), count("rank")};
 }
 
-void ResizeBlock(const StemSpec& stem, const Sizes& sizes, BlockSpec& block) {
+// Heads keep their dimension, whatever becomes of d_model.
+void ResizeBlock(std::int64_t d_model_before, const StemSpec& stem,
+                 const Sizes& sizes, BlockSpec& block) {
+  const std::int64_t head_dim = HeadDim({d_model_before}, block);
   if (sizes.heads > 0 && sizes.heads != Heads(block.attention)) {
-    block.head_dim = HeadDim(stem, block);
     block.attention =
         WithHeads(block.attention, sizes.heads).value_or(block.attention);
   }
+  block.head_dim = SpelledHeadDim(stem, block.attention, head_dim);
   if (sizes.feed_forward > 0) block.feed_forward.width = sizes.feed_forward;
   if (sizes.rank > 0) block.rank = sizes.rank;
 }
 
 Architecture Resized(Architecture architecture, const Sizes& sizes) {
+  const std::int64_t d_model_before = architecture.stem.d_model;
+  if (sizes.d_model > 0) architecture.stem.d_model = sizes.d_model;
   const auto resize = [&](std::vector<BlockSpec>& blocks, std::int64_t layers) {
     if (layers > 0 && layers != static_cast<std::int64_t>(blocks.size())) {
       // More than there are is refused with the rest (CheckCanShrink).
       blocks.resize(static_cast<std::size_t>(layers), blocks.front());
     }
-    for (BlockSpec& block : blocks)
-      ResizeBlock(architecture.stem, sizes, block);
+    for (BlockSpec& block : blocks) {
+      ResizeBlock(d_model_before, architecture.stem, sizes, block);
+    }
   };
   const bool lone = architecture.encoder.empty();
   if (!lone) resize(architecture.encoder, sizes.layers);
@@ -198,8 +205,9 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
   const Sizes sizes = SizesOf(arguments);
   if (words.empty() && sizes == Sizes{}) {
     throw Error(ErrorCode::kUsage,
-                "hone compress: needs a size (--feed-forward, --heads, "
-                "--layers, --rank), --precision WORD, or both; words: " +
+                "hone compress: needs a size (--d-model, --feed-forward, "
+                "--heads, --layers, --rank), --precision WORD, or both; "
+                "words: " +
                     std::string(kPrecisionWords));
   }
   if (arguments.Has("out") && words.size() > 1) {
@@ -245,6 +253,7 @@ Command CompressCommand() {
        2,
        2,
        {{"precision", "WORD", "of all blocks; may be given again"},
+        {"d-model", "N", "keep so many channels of the residual stream"},
         {"feed-forward", "N", "keep so many neurons of each block"},
         {"heads", "N", "keep so many heads of each block"},
         {"layers", "N", "keep so many blocks"},

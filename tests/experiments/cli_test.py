@@ -48,6 +48,10 @@ class StudyTest(CliTest):
         for line in self.output.splitlines():
             self.assertLessEqual(len(line), 80, line)
 
+    def test_sensitivity_needs_a_trained_network(self):
+        _, message = self.hone("sensitivity", "s.db", 0, expect=2)
+        self.assertIn("trial 0 was not trained", message)
+
     def test_front_equals_brute_force(self):
         trials = self.json("trials", "s.db")
         self.assertEqual([t["number"] for t in trials], list(range(60)))

@@ -106,6 +106,7 @@ class TrainedTest(CliTest):
 
         self.check_inspection(best)
         self.check_compression(study, best)
+        self.check_sensitivity(study, best)
 
         repeat = self.json("rerun", study, number)
         self.assertTrue(repeat["equal"])
@@ -197,6 +198,49 @@ class TrainedTest(CliTest):
         _, message = self.hone("compress", study, number, "--feed-forward",
                                "999", expect=2)
         self.assertIn("feed-forward width of 32, and 999", message)
+        # Fewer channels, in two rounds; heads keep their dimension.
+        _, narrow = self.json(
+            "compress", study, number, "--d-model", "12", "--set",
+            "compression.steps=60", "--set", "compression.rounds=2")
+        before = trial["architecture"]["stem"]["d_model"]
+        block = narrow["architecture"]["encoder"][0]
+        self.assertEqual(narrow["architecture"]["stem"]["d_model"], 12)
+        self.assertEqual(block["head_dim"], before // 2)
+        self.assertGreater(narrow["metrics"]["accuracy"]["value"], 0.8)
+        self.assertLess(narrow["metrics"]["file_bytes"]["value"],
+                        trial["metrics"]["file_bytes"]["value"])
+        _, message = self.hone("compress", study, number, "--d-model", "64",
+                               expect=2)
+        self.assertIn(f"d_model is {before}, and 64 is asked for", message)
+
+    def check_sensitivity(self, study, trial):
+        number = trial["number"]
+        trials = self.json("trials", study)
+        found = self.json("sensitivity", study, number)
+        self.assertEqual(found["quality"],
+                         {"metric": "accuracy", "better": "larger"})
+        self.assertEqual(found["engine"], "openvino")
+        changes = {c["change"]: c for c in found["changes"]}
+        rank = f"rank {trial['architecture']['stem']['d_model'] // 4}"
+        self.assertEqual(set(changes), {"w8a8", "w4", "half the neurons",
+                                        "half the heads", rank, "no block"})
+        for name, change in changes.items():
+            self.assertEqual(change["block"], "encoder.0")
+            if name == "no block":
+                self.assertIn("only one", change["failure"]["reason"])
+                continue
+            self.assertLess(change["file_bytes"], found["base"]["file_bytes"])
+            self.assertAlmostEqual(
+                change["difference"],
+                change["quality"] - found["base"]["quality"])
+            self.assertGreater(change["latency_ms"]["value"], 0)
+        page, _ = self.hone("sensitivity", study, number)
+        self.assertIn("no block", page)
+        for line in page.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        # What was measured are no trials.
+        self.assertEqual(self.json("trials", study), trials)
+        self.hone("sensitivity", study, 99, expect=4)
 
     def check_that_damage_is_found(self, study, trial):
         self.hone("doctor", study)

@@ -226,7 +226,7 @@ TEST_F(Shrink, RefusesWhatIsNotInTheNetwork) {
   };
   using testing::HasSubstr;
   EXPECT_EQ(message(Larger(), Larger()), "");
-  EXPECT_THAT(changed([](auto& a) { a.stem.d_model = 16; }),
+  EXPECT_THAT(changed([](auto& a) { a.stem.norm = Norm::kRms; }),
               HasSubstr("the stems differ"));
   EXPECT_THAT(changed([](auto& a) { a.encoder.push_back(a.encoder[0]); }),
               HasSubstr("the encoder has 3 blocks, and 4 are asked for"));

@@ -3,11 +3,13 @@
 #include <cmath>
 #include <functional>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/zeros.h>
 
 #include "space/base/rng.h"
 #include "space/network/transformer.h"
-#include "train/compress/calibration_run.h"
+#include "train/compress/channels.h"
 #include "train/forward.h"
 #include "train/torch_boundary.h"
 
@@ -15,6 +17,7 @@ namespace hone {
 namespace {
 
 constexpr std::int64_t kGradientBatch = 16;
+constexpr std::int64_t kForwardBatch = 64;
 
 // f32 weights whose gradients are kept.
 class LeafWeights : public WeightSource {
@@ -102,6 +105,25 @@ double BlockGradient(const Leaves& leaves, const std::string& name,
   return sum;
 }
 
+// dL/dm of each channel of the residual stream.
+at::Tensor ChannelGradient(const Architecture& architecture,
+                           const Leaves& leaves) {
+  at::Tensor sum = at::zeros({architecture.stem.d_model}, at::kDouble);
+  for (const std::string& reader : StreamReaders(architecture)) {
+    sum.add_(MaskGradient(leaves, reader));
+  }
+  return sum;
+}
+
+// dL/dm of each inner dimension of a cross-attention.
+at::Tensor CrossGradient(const Leaves& leaves, const std::string& cross) {
+  const at::Tensor& query = leaves.at(cross + ".query.weight");
+  const at::Tensor& bias = leaves.at(cross + ".query.bias");
+  return MaskGradient(leaves, cross + ".output")
+      .add(query.detach().mul(query.grad()).sum(1))
+      .add(bias.detach().mul(bias.grad()));
+}
+
 Importance ByGradient(const Architecture& architecture, const TaskShape& task,
                       const NamedTensors& weights, const TaskData& data,
                       bool squared) {
@@ -117,21 +139,53 @@ Importance ByGradient(const Architecture& architecture, const TaskShape& task,
             Values(MaskGradient(leaves, name + ".feed_forward.down")), squared);
       const double whole = BlockGradient(leaves, name, block);
       scores.blocks[name] += squared ? whole * whole : std::abs(whole);
+      if (!block.cross) return;
+      AddTo(scores.cross[name], Values(CrossGradient(leaves, name + ".cross")),
+            squared);
     });
+    AddTo(scores.channels, Values(ChannelGradient(architecture, leaves)),
+          squared);
   });
   return scores;
 }
 
+// The squared lengths of what each layer reads, by column.
+using ColumnSquares = std::map<std::string, at::Tensor>;
+
+void AddSquares(const std::string& name, const at::Tensor& input,
+                ColumnSquares& squares) {
+  const at::Tensor sum = input.flatten(0, -2).square().sum(0).to(at::kDouble);
+  const auto [entry, fresh] = squares.try_emplace(name, sum);
+  if (!fresh) entry->second.add_(sum);
+}
+
+// Of linear layers, and of a table that is an output layer.
+ColumnSquares SquaresOfInputs(const Architecture& architecture,
+                              const TaskShape& task,
+                              const NamedTensors& weights,
+                              const TaskData& data) {
+  const at::NoGradGuard no_grad;
+  const Architecture exact = WithoutPrecision(architecture);
+  ColumnSquares squares;
+  StoredWeights source(weights, at::kCPU);
+  EagerOps ops(source,
+               {.taps = {kLastHiddenTap},
+                .observer = [&](const std::string& name, const LinearSpec&,
+                                const at::Tensor& input) {
+                  AddSquares(name, input, squares);
+                }});
+  for (const Batch& rows : OrderedBatches(data, kForwardBatch)) {
+    const NetworkBatch batch = MakeNetworkBatch(data, task, rows, at::kCPU);
+    Transformer(ops, exact, task, batch.input, batch.target);
+    AddSquares("embedding", ops.TakeTap(kLastHiddenTap), squares);
+  }
+  return squares;
+}
+
 Importance ByNorm(const Architecture& architecture, const TaskShape& task,
                   const NamedTensors& weights, const TaskData& data) {
-  const Architecture exact = WithoutPrecision(architecture);
-  std::map<std::string, at::Tensor> squares;
-  CalibrationRun run(exact, task, weights, data);
-  run.Watch([&](const std::string& name, const at::Tensor& input) {
-    const at::Tensor sum = input.square().sum(0).to(at::kDouble);
-    const auto [entry, fresh] = squares.try_emplace(name, sum);
-    if (!fresh) entry->second.add_(sum);
-  });
+  const ColumnSquares squares =
+      SquaresOfInputs(architecture, task, weights, data);
   // Of each column: the squared length of what it adds to the output.
   const auto lengths = [&](const std::string& layer) {
     const at::Tensor columns = ToTensor(weights.at(layer + ".weight"), at::kCPU)
@@ -141,7 +195,8 @@ Importance ByNorm(const Architecture& architecture, const TaskShape& task,
     return squares.at(layer).mul(columns);
   };
   Importance scores;
-  ForEachBlock(exact, [&](const std::string& name, const BlockSpec& block) {
+  ForEachBlock(architecture, [&](const std::string& name,
+                                 const BlockSpec& block) {
     const at::Tensor heads = lengths(name + ".attention.output");
     const at::Tensor neurons = lengths(name + ".feed_forward.down");
     scores.heads[name] =
@@ -149,23 +204,37 @@ Importance ByNorm(const Architecture& architecture, const TaskShape& task,
     scores.neurons[name] = Values(neurons.sqrt());
     scores.blocks[name] =
         std::sqrt(heads.sum().item<double>() + neurons.sum().item<double>());
+    if (!block.cross) return;
+    scores.cross[name] = Values(lengths(name + ".cross.output").sqrt());
   });
+  at::Tensor channels = at::zeros({architecture.stem.d_model}, at::kDouble);
+  for (const std::string& reader : StreamReaders(architecture)) {
+    channels.add_(lengths(reader));
+  }
+  scores.channels = Values(channels.sqrt());
   return scores;
 }
 
 Importance ByChance(const Architecture& architecture, std::uint64_t seed) {
+  const auto draw = [&](const std::string& what, std::int64_t count) {
+    Rng rng(seed, 0, "importance " + what);
+    std::vector<double> scores;
+    for (std::int64_t i = 0; i < count; ++i) scores.push_back(rng.Uniform());
+    return scores;
+  };
   Importance scores;
-  ForEachBlock(architecture,
-               [&](const std::string& name, const BlockSpec& block) {
-                 Rng rng(seed, 0, "importance " + name);
-                 for (std::int64_t i = 0; i < Heads(block.attention); ++i) {
-                   scores.heads[name].push_back(rng.Uniform());
-                 }
-                 for (std::int64_t i = 0; i < block.feed_forward.width; ++i) {
-                   scores.neurons[name].push_back(rng.Uniform());
-                 }
-                 scores.blocks[name] = rng.Uniform();
-               });
+  ForEachBlock(
+      architecture, [&](const std::string& name, const BlockSpec& block) {
+        const std::int64_t heads = Heads(block.attention);
+        const std::int64_t neurons = block.feed_forward.width;
+        const auto all = draw(name, heads + neurons + 1);
+        scores.heads[name].assign(all.begin(), all.begin() + heads);
+        scores.neurons[name].assign(all.begin() + heads, all.end() - 1);
+        scores.blocks[name] = all.back();
+        if (!block.cross) return;
+        scores.cross[name] = draw(name + ".cross", architecture.stem.d_model);
+      });
+  scores.channels = draw("channels", architecture.stem.d_model);
   return scores;
 }
 

@@ -17,6 +17,10 @@ struct Importance {
   std::map<std::string, std::vector<double>> heads;    // of self-attention
   std::map<std::string, std::vector<double>> neurons;  // of feed-forward
   std::map<std::string, double> blocks;
+  // Of the residual stream, one for each of d_model.
+  std::vector<double> channels = {};
+  // Of cross-attention, its inner dimensions, head by head.
+  std::map<std::string, std::vector<double>> cross = {};
 };
 
 // The criteria: what is summed over batches of `data` for a unit that would be
@@ -28,6 +32,15 @@ struct Importance {
 //   norm    the length of the unit's activations times that of its columns
 //   random  a draw from `seed`, the control
 // Scores of heads are divided by the length of their block's (Michel et al.).
+//
+// A channel's mask stands where layers read the stream (StreamReaders): as
+// CoFi's z_hidden (Xia et al. 2022, 3.1), whose one vector serves all blocks,
+// but on readers alone, behind norms, where a mask of 0 leaves nothing of the
+// channel but its share of norms' statistics. dL/dm sums W * dL/dW over the
+// rows of all readers; a tied table counts as what it writes, too. `norm` sums
+// the squares of the readers (Muralidharan et al. 2024, Minitron, 2.2, weighs
+// channels by norms' outputs alone). A dimension within cross-attention is
+// masked in the output layer, and by gradients in the query too.
 const std::vector<std::string>& ImportanceCriteria();
 Importance FindImportance(const Architecture& architecture,
                           const TaskShape& task, const NamedTensors& weights,

@@ -8,6 +8,7 @@
 #include "space/base/error.h"
 #include "space/network/transformer.h"
 #include "train/compress/calibration_run.h"
+#include "train/compress/channels.h"
 #include "train/compress/factorize.h"
 #include "train/torch_boundary.h"
 
@@ -57,6 +58,26 @@ std::vector<std::int64_t> HeadRows(const std::vector<std::int64_t>& heads,
     }
   }
   return rows;
+}
+
+KeptChannels ChannelsThatStay(const Architecture& larger, std::int64_t d_model,
+                              const Importance& importance) {
+  KeptChannels kept{Largest(importance.channels, d_model), {}};
+  for (std::size_t i = 0; i < larger.decoder.size(); ++i) {
+    if (!larger.decoder[i].cross) continue;
+    const std::string name = BlockName("decoder", i);
+    const std::int64_t heads = larger.decoder[i].cross->heads;
+    const std::int64_t before = larger.stem.d_model / heads;
+    const std::vector<double>& scores = importance.cross.at(name);
+    for (std::int64_t head = 0; head < heads; ++head) {
+      const auto first = scores.begin() + head * before;
+      for (const std::int64_t place :
+           Largest({first, first + before}, d_model / heads)) {
+        kept.cross[name].push_back(head * before + place);
+      }
+    }
+  }
+  return kept;
 }
 
 class Shrinking {
@@ -229,25 +250,39 @@ AttentionSpec OneHead(const AttentionSpec& attention) {
   return one;
 }
 
-void CheckBlock(const StemSpec& stem, const BlockSpec& larger,
-                const BlockSpec& smaller, const std::string& where) {
-  const std::int64_t heads = Heads(smaller.attention);
+// Block and stem of each.
+struct InStem {
+  const StemSpec& stem;
+  const BlockSpec& block;
+  std::int64_t head_dim() const { return HeadDim(stem, block); }
+};
+
+void CheckHeads(const InStem& larger, const InStem& smaller,
+                const std::string& where) {
+  const AttentionSpec& attention = larger.block.attention;
+  const std::int64_t heads = Heads(smaller.block.attention);
+  if (heads > Heads(attention) || larger.head_dim() != smaller.head_dim()) {
+    Refuse(where + " has " + std::to_string(Heads(attention)) +
+           " heads of dimension " + std::to_string(larger.head_dim()) +
+           ", and more of them or others are asked for");
+  }
+  if (heads < Heads(attention) && !HeadsCanGo(attention)) {
+    Refuse(where + " has " + AttentionName(attention) +
+           " attention, whose heads belong together");
+  }
+}
+
+void CheckBlock(const InStem& from, const InStem& to,
+                const std::string& where) {
+  const BlockSpec& larger = from.block;
+  const BlockSpec& smaller = to.block;
   if (larger.rank != 0) Refuse(where + " has a rank already");
   if (OneHead(larger.attention) != OneHead(smaller.attention) ||
       larger.cross != smaller.cross ||
       larger.feed_forward.activation != smaller.feed_forward.activation) {
     Refuse(where + " is of another kind");
   }
-  if (heads > Heads(larger.attention) ||
-      HeadDim(stem, larger) != HeadDim(stem, smaller)) {
-    Refuse(where + " has " + std::to_string(Heads(larger.attention)) +
-           " heads of dimension " + std::to_string(HeadDim(stem, larger)) +
-           ", and more of them or others are asked for");
-  }
-  if (heads < Heads(larger.attention) && !HeadsCanGo(larger.attention)) {
-    Refuse(where + " has " + AttentionName(larger.attention) +
-           " attention, whose heads belong together");
-  }
+  CheckHeads(from, to, where);
   if (smaller.feed_forward.width > larger.feed_forward.width) {
     Refuse(where + " has a feed-forward width of " +
            std::to_string(larger.feed_forward.width) + ", and " +
@@ -255,8 +290,15 @@ void CheckBlock(const StemSpec& stem, const BlockSpec& larger,
   }
 }
 
-void CheckSide(const StemSpec& stem, const std::vector<BlockSpec>& larger,
-               const std::vector<BlockSpec>& smaller, const std::string& side) {
+// The blocks of one side and the stem.
+struct Side {
+  const StemSpec& stem;
+  const std::vector<BlockSpec>& blocks;
+};
+
+void CheckSide(const Side& from, const Side& to, const std::string& side) {
+  const std::vector<BlockSpec>& larger = from.blocks;
+  const std::vector<BlockSpec>& smaller = to.blocks;
   if (smaller.size() > larger.size() || smaller.empty() != larger.empty()) {
     Refuse("the " + side + " has " + std::to_string(larger.size()) +
            " blocks, and " + std::to_string(smaller.size()) + " are asked for");
@@ -265,18 +307,47 @@ void CheckSide(const StemSpec& stem, const std::vector<BlockSpec>& larger,
   for (const BlockSpec& one : larger) {
     for (std::size_t i = 0; i < smaller.size(); ++i) {
       const bool same_place = smaller.size() == larger.size();
-      CheckBlock(stem, same_place ? larger[i] : one, smaller[i],
-                 side + "." + std::to_string(i));
+      CheckBlock({from.stem, same_place ? larger[i] : one},
+                 {to.stem, smaller[i]}, side + "." + std::to_string(i));
     }
   }
+}
+
+void CheckStem(const StemSpec& larger, StemSpec smaller) {
+  const std::int64_t d_model = smaller.d_model;
+  if (d_model > larger.d_model) {
+    Refuse("d_model is " + std::to_string(larger.d_model) + ", and " +
+           std::to_string(d_model) + " is asked for");
+  }
+  if (d_model < larger.d_model && larger.positions == Positions::kSinusoidal) {
+    Refuse(
+        "sinusoidal positions are another table for each d_model, so no "
+        "channel can go; networks with learned or rotary positions, or none, "
+        "can be made narrower");
+  }
+  smaller.d_model = larger.d_model;
+  if (smaller != larger) Refuse("the stems differ in more than d_model");
+}
+
+struct BlockPlace {
+  std::string side;
+  std::size_t index = 0;
+};
+
+BlockPlace PlaceOf(const std::string& block) {
+  const std::size_t dot = block.find('.');
+  HONE_CHECK(dot != std::string::npos);
+  return {block.substr(0, dot), std::stoul(block.substr(dot + 1))};
 }
 
 }  // namespace
 
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller) {
-  if (larger.stem != smaller.stem) Refuse("the stems differ");
-  CheckSide(larger.stem, larger.encoder, smaller.encoder, "encoder");
-  CheckSide(larger.stem, larger.decoder, smaller.decoder, "decoder");
+  CheckStem(larger.stem, smaller.stem);
+  CheckSide({larger.stem, larger.encoder}, {smaller.stem, smaller.encoder},
+            "encoder");
+  CheckSide({larger.stem, larger.decoder}, {smaller.stem, smaller.decoder},
+            "decoder");
 }
 
 NamedTensors ShrinkNetwork(const Architecture& larger,
@@ -284,20 +355,57 @@ NamedTensors ShrinkNetwork(const Architecture& larger,
                            const NamedTensors& weights, const TaskData& data,
                            const CompressionOptions& options,
                            std::uint64_t seed) {
+  if (larger == smaller) return weights;
   CheckCanShrink(larger, smaller);
   const Architecture from = WithoutPrecision(larger);
   const Architecture to = WithoutPrecision(smaller);
   NamedTensors result = weights;
   if (from != WithoutRanks(to)) {
-    result = Shrinking(from, to, weights,
-                       FindImportance(from, task, weights, data,
-                                      options.importance, seed))
-                 .Run();
+    const Importance importance =
+        FindImportance(from, task, weights, data, options.importance, seed);
+    if (to.stem.d_model < from.stem.d_model) {
+      result = CutChannels(from, weights,
+                           ChannelsThatStay(from, to.stem.d_model, importance));
+    }
+    result = Shrinking(from, to, result, importance).Run();
   }
   return AtTorchBoundary("factoring", [&] {
     Factorize(to, task, data, options.factors, result);
     return std::move(result);
   });
+}
+
+std::int64_t SpelledHeadDim(const StemSpec& stem,
+                            const AttentionSpec& attention,
+                            std::int64_t head_dim) {
+  return Heads(attention) * head_dim == stem.d_model ? 0 : head_dim;
+}
+
+Architecture WithoutBlock(Architecture architecture, const std::string& name) {
+  const BlockPlace gone = PlaceOf(name);
+  auto& blocks =
+      gone.side == "encoder" ? architecture.encoder : architecture.decoder;
+  HONE_CHECK_LT(gone.index, blocks.size());
+  blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(gone.index));
+  return architecture;
+}
+
+NamedTensors WithoutBlock(const NamedTensors& weights,
+                          const std::string& name) {
+  const BlockPlace gone = PlaceOf(name);
+  NamedTensors result;
+  for (const auto& [key, tensor] : weights) {
+    if (!IsOfBlock(key) || !key.starts_with(gone.side + ".")) {
+      result[key] = tensor;
+      continue;
+    }
+    const std::size_t end = key.find('.', gone.side.size() + 1);
+    const std::size_t index = PlaceOf(key.substr(0, end)).index;
+    if (index == gone.index) continue;
+    result[BlockName(gone.side.c_str(), index - (index > gone.index)) +
+           key.substr(end)] = tensor;
+  }
+  return result;
 }
 
 }  // namespace hone

@@ -1,0 +1,128 @@
+#include "train/compress/channels.h"
+
+#include <cmath>
+#include <set>
+
+#include <ATen/ops/tensor.h>
+
+#include "space/network/transformer.h"
+#include "train/torch_boundary.h"
+#include "train/weight_source.h"
+
+namespace hone {
+namespace {
+
+constexpr const char* kTables[] = {"embedding", "position", "target_position"};
+constexpr const char* kNorms[] = {".attention_norm", ".cross_norm",
+                                  ".feed_forward_norm"};
+constexpr const char* kWriters[] = {".attention.output", ".cross.output",
+                                    ".feed_forward.down"};
+
+// The names of blocks with what they are.
+std::map<std::string, const BlockSpec*> NamedBlocks(
+    const Architecture& architecture) {
+  std::map<std::string, const BlockSpec*> blocks;
+  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
+    blocks[BlockName("encoder", i)] = &architecture.encoder[i];
+  }
+  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
+    blocks[BlockName("decoder", i)] = &architecture.decoder[i];
+  }
+  return blocks;
+}
+
+class Cutting {
+ public:
+  explicit Cutting(const NamedTensors& weights) : result_(weights) {}
+
+  // Nothing where the network has no such weight.
+  void Keep(const std::string& name, std::int64_t axis,
+            const std::vector<std::int64_t>& places) {
+    const auto found = result_.find(name);
+    if (found == result_.end()) return;
+    found->second = ToTensorData(ToTensor(found->second, at::kCPU)
+                                     .index_select(axis, at::tensor(places)));
+  }
+
+  // The rows of a layer, or what a norm has of each channel.
+  void KeepRows(const std::string& layer,
+                const std::vector<std::int64_t>& places) {
+    Keep(layer + ".weight", 0, places);
+    Keep(layer + ".bias", 0, places);
+  }
+
+  void Scale(const std::string& name, double factor) {
+    TensorData& tensor = result_.at(name);
+    tensor = ToTensorData(ToTensor(tensor, at::kCPU).mul_(factor));
+  }
+
+  NamedTensors Take() { return std::move(result_); }
+
+ private:
+  NamedTensors result_;
+};
+
+void CutCross(const std::string& cross, std::int64_t d_model,
+              const std::vector<std::int64_t>& kept, Cutting& cutting) {
+  for (const char* role : kSelfAttentionRoles) {
+    cutting.KeepRows(cross + role, kept);
+  }
+  cutting.Keep(cross + ".output.weight", 1, kept);
+  const double factor = std::sqrt(static_cast<double>(kept.size()) /
+                                  static_cast<double>(d_model));
+  cutting.Scale(cross + ".query.weight", factor);
+  cutting.Scale(cross + ".query.bias", factor);
+}
+
+}  // namespace
+
+std::vector<std::string> StreamReaders(const Architecture& architecture) {
+  std::vector<std::string> readers;
+  for (const auto& [name, block] : NamedBlocks(architecture)) {
+    for (const char* role : kSelfAttentionRoles) {
+      readers.push_back(name + ".attention" + role);
+      if (block->cross) readers.push_back(name + ".cross" + role);
+    }
+    readers.push_back(name + ".feed_forward.up");
+    if (block->feed_forward.activation == Activation::kSwiglu) {
+      readers.push_back(name + ".feed_forward.gate");
+    }
+  }
+  const bool tied = architecture.stem.output == OutputEmbedding::kTied;
+  readers.emplace_back(architecture.decoder.empty() ? "classifier"
+                       : tied                       ? "embedding"
+                                                    : "output");
+  return readers;
+}
+
+NamedTensors CutChannels(const Architecture& architecture,
+                         const NamedTensors& weights,
+                         const KeptChannels& kept) {
+  return AtTorchBoundary("cutting channels", [&] {
+    Cutting cutting(weights);
+    std::set<std::string> columns(std::begin(kTables), std::end(kTables));
+    for (std::string& reader : StreamReaders(architecture)) {
+      columns.insert(std::move(reader));
+    }
+    for (const std::string& name : columns) {
+      cutting.Keep(name + ".weight", 1, kept.stream);
+    }
+    for (const char* name : {"input", "encoder.norm", "decoder.norm"}) {
+      cutting.KeepRows(name, kept.stream);
+    }
+    for (const auto& [name, block] : NamedBlocks(architecture)) {
+      for (const char* norm : kNorms) {
+        cutting.KeepRows(name + norm, kept.stream);
+      }
+      for (const char* writer : kWriters) {
+        cutting.KeepRows(name + writer, kept.stream);
+      }
+      if (!block->cross) continue;
+      CutCross(name + ".cross", architecture.stem.d_model, kept.cross.at(name),
+               cutting);
+    }
+    return cutting.Take();
+  });
+}
+
+}  // namespace hone
