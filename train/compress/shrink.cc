@@ -274,7 +274,10 @@ void CheckSide(const StemSpec& stem, const std::vector<BlockSpec>& larger,
 }  // namespace
 
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller) {
-  if (larger.stem != smaller.stem) Refuse("the stems differ");
+  StemSpec stem = smaller.stem;
+  stem.embedding = larger.stem.embedding;
+  if (larger.stem.embedding_rank == 0) stem.embedding_rank = 0;
+  if (larger.stem != stem) Refuse("the stems differ");
   CheckSide(larger.stem, larger.encoder, smaller.encoder, "encoder");
   CheckSide(larger.stem, larger.decoder, smaller.decoder, "decoder");
 }
@@ -286,7 +289,8 @@ NamedTensors ShrinkNetwork(const Architecture& larger,
                            std::uint64_t seed) {
   CheckCanShrink(larger, smaller);
   const Architecture from = WithoutPrecision(larger);
-  const Architecture to = WithoutPrecision(smaller);
+  Architecture to = WithoutPrecision(smaller);
+  to.stem.embedding_rank = from.stem.embedding_rank;
   NamedTensors result = weights;
   if (from != WithoutRanks(to)) {
     result = Shrinking(from, to, weights,

@@ -42,13 +42,15 @@ struct CompressionOptions {
 // Throws Error{kUsage}, naming what differs, unless `smaller` can be cut out of
 // `larger`: the same stem, no more blocks, in each block that is left the same
 // kinds with at most as many heads (of the same dimension) and neurons, and a
-// rank only where `larger` has none. Heads that share keys, project the tokens
+// rank only where `larger` has none; likewise one of the token table, whose
+// precision may differ. Heads that share keys, project the tokens
 // or look at a source stay as they are.
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller);
 
 // The weights of `smaller`, f32, cut out of those of `larger`: the blocks, then
 // of each the heads and neurons that matter most stay, in their order, and
-// layers of a rank become the nearest product. Without ranks the network
+// layers of a rank become the nearest product. A token table of a rank stays
+// whole here (FactorTable). Without ranks the network
 // computes exactly what the larger one computes with the rest masked.
 // `data` are examples of the training split; `seed` is for random importance.
 NamedTensors ShrinkNetwork(const Architecture& larger,
