@@ -73,7 +73,8 @@ TEST(FactorTable, HasTheLeastWeightedError) {
 
 TEST(FactorTable, IsExactWhereTheTableHasTheRank) {
   const at::Tensor table =
-      RandomTensor({kRows, 4}, 1).matmul(RandomTensor({4, kColumns}, 2));
+      RandomTensor({kRows, 4}, 1, at::kFloat)
+          .matmul(RandomTensor({4, kColumns}, 2, at::kFloat));
   NamedTensors weights{{"t.weight", ToTensorData(table)}};
   FactorTable("t", 4, SomeCounts(), weights);
   // Rows that never occur too.
@@ -81,8 +82,8 @@ TEST(FactorTable, IsExactWhereTheTableHasTheRank) {
 }
 
 TEST(FactorTable, RefusesRanksThatSaveNothing) {
-  NamedTensors weights{
-      {"t.weight", ToTensorData(RandomTensor({kRows, kColumns}, 1))}};
+  NamedTensors weights{{"t.weight", ToTensorData(RandomTensor({kRows, kColumns},
+                                                              1, at::kFloat))}};
   for (const std::int64_t rank : {-1, 0, 13, 16}) {
     try {
       FactorTable("t", rank, SomeCounts(), weights);
@@ -128,8 +129,10 @@ TEST(FactorTable, NetworkStaysTheSame) {
                                   ? DecoderCase("full", {32}, Precision::kF32)
                                   : EncoderCase("full", {32}, Precision::kF32);
     NamedTensors weights = InitialWeights(whole.architecture, whole.task, 3);
-    weights["embedding.weight"] = ToTensorData(
-        RandomTensor({50, 4}, 1).matmul(RandomTensor({4, 32}, 2)).add(0.5));
+    weights["embedding.weight"] =
+        ToTensorData(RandomTensor({50, 4}, 1, at::kFloat)
+                         .matmul(RandomTensor({4, 32}, 2, at::kFloat))
+                         .add(0.5));
     Architecture narrow = whole.architecture;
     narrow.stem.embedding_rank = 4;
     narrow.stem.embedding = ParsePrecision("w8");
