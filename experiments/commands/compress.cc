@@ -135,18 +135,18 @@ std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
     CheckCanShrink(stored.architecture, resized);
     CheckArchitecture(resized, "hone compress");
   }
-  for (const std::string& word : words.blocks) {
-    if (!words.tables.empty()) break;
-    add(word, WithPrecision(resized, ParsePrecision(word)));
-  }
+  const auto add_blocks = [&](const Architecture& architecture,
+                              const std::string& suffix) {
+    for (const std::string& word : words.blocks) {
+      add(word + suffix, WithPrecision(architecture, ParsePrecision(word)));
+    }
+  };
+  if (words.tables.empty()) add_blocks(resized, "");
   for (const std::string& table : words.tables) {
     Architecture changed = resized;
     changed.stem.embedding = ParseTablePrecision(table);
     if (words.blocks.empty()) add("table " + table, changed);
-    for (const std::string& word : words.blocks) {
-      add(word + ", table " + table,
-          WithPrecision(changed, ParsePrecision(word)));
-    }
+    add_blocks(changed, ", table " + table);
   }
   if (words.empty()) add("smaller", resized);
   return variants;
