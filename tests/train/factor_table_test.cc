@@ -1,5 +1,6 @@
 #include "train/compress/factor_table.h"
 
+#include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
@@ -54,6 +55,15 @@ TEST(FactorTable, HasTheLeastWeightedError) {
               (std::vector<std::int64_t>{kRows, rank}));
     EXPECT_EQ(weights.at("t.expand.weight").shape,
               (std::vector<std::int64_t>{kColumns, rank}));
+    const at::Tensor expand =
+        ToTensor(weights.at("t.expand.weight"), at::kCPU).to(at::kDouble);
+    EXPECT_LT(expand.t()
+                  .matmul(expand)
+                  .sub(at::eye(rank, at::kDouble))
+                  .abs()
+                  .max()
+                  .item<double>(),
+              1e-4);
     const at::Tensor mean = exact.mul(counts).sum(0, true).div(counts.sum());
     const auto [u, values, v] =
         at::linalg_svd(exact.sub(mean).mul(counts.sqrt()), false);

@@ -1,5 +1,6 @@
 #include "train/compress/factor_table.h"
 
+#include <ATen/ops/norm.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/tensor.h>
 
@@ -11,6 +12,8 @@
 
 namespace hone {
 namespace {
+
+constexpr double kTiny = 1e-30;
 
 void CheckRank(const std::string& name, std::int64_t rank, std::int64_t rows,
                std::int64_t columns) {
@@ -54,9 +57,11 @@ void FactorTable(const std::string& name, std::int64_t rank,
         table_VD.mul(counts_V1).sum(0, true).div(counts_V1.sum());
     const Factors factors =
         FisherFactorsOf(table_VD.sub(mean_1D), rank, counts_V1);
-    stored = ToTensorData(factors.expand_OR);
+    const at::Tensor lengths_R1 =
+        factors.reduce_RI.norm(2, {1}, /*keepdim=*/true).clamp_min(kTiny);
+    stored = ToTensorData(factors.expand_OR.mul(lengths_R1.t()));
     weights[name + ".expand.weight"] =
-        ToTensorData(factors.reduce_RI.t().contiguous());
+        ToTensorData(factors.reduce_RI.div(lengths_R1).t().contiguous());
     weights[name + ".expand.bias"] =
         ToTensorData(mean_1D.view({-1}).to(at::kFloat));
     return 0;
