@@ -46,6 +46,11 @@ double RelativeError(std::span<const float> actual,
 
 // Whether the engine may quantize activations that the file leaves in float.
 bool MayQuantizeOnTheFly(const Architecture& architecture) {
+  const StemSpec& stem = architecture.stem;
+  if (!stem.embedding.IsFloat() && !architecture.decoder.empty() &&
+      stem.output == OutputEmbedding::kTied) {
+    return true;
+  }
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   return std::any_of(blocks.begin(), blocks.end(), [](const BlockSpec& block) {
     return !block.precision.IsFloat() && !block.precision.int8_activations;

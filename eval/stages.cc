@@ -9,6 +9,8 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
+#include "space/network/transformer.h"
+#include "train/compress/factor_table.h"
 #include "train/compress/precision_errors.h"
 #include "train/compress/shrink_path.h"
 #include "train/distill/embedding_transfer.h"
@@ -226,7 +228,8 @@ std::variant<StageResult, Failure> Stages::Student(
     if (options_.distillation.embedding_from_teacher &&
         options_.task.features == 0) {
       job.initial[kEmbeddingWeight] = ProjectEmbedding(
-          teacher->weights.at(kEmbeddingWeight), architecture.stem.d_model);
+          teacher->weights.at(kEmbeddingWeight),
+          TokenTable(architecture.stem, options_.task.vocabulary).dim);
     }
   }
   return FileTrained("student", inputs, kStudentFile, std::move(job),
@@ -310,6 +313,12 @@ std::variant<StageResult, Failure> Stages::ShrinkOnce(
       larger, round.smaller, options_.task, job.initial,
       SomeRows(data_.train, static_cast<std::size_t>(options.examples)),
       options, StreamSeed(round.seed, 0, "importance"));
+  const std::int64_t table_rank = round.smaller.stem.embedding_rank;
+  if (table_rank != round.larger.stem.embedding_rank) {
+    FactorTable(kEmbedding, table_rank,
+                TokenCounts(data_.train, options_.task.vocabulary),
+                job.initial);
+  }
   if (round.steps == 0) {
     return store_.Put("student", inputs,
                       {{kStudentFile, Bytes(std::move(job.initial))}});

@@ -58,6 +58,10 @@ std::string StemLine(const Architecture& architecture) {
   if (!architecture.decoder.empty()) {
     line += ", " + Name(stem.output) + " output";
   }
+  if (!stem.embedding.IsFloat()) line += ", table " + Name(stem.embedding);
+  if (stem.embedding_rank > 0) {
+    line += ", table of rank " + std::to_string(stem.embedding_rank);
+  }
   return line + "\n";
 }
 

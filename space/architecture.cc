@@ -42,6 +42,20 @@ void CheckBlock(const Architecture& architecture, const BlockSpec& block,
   }
 }
 
+void CheckStem(const StemSpec& stem, const std::string& where) {
+  if (!IsForTables(stem.embedding)) {
+    Refuse(where + ".embedding", Name(stem.embedding) +
+                                     " is not for tables; use one of " +
+                                     kTablePrecisionWords);
+  }
+  if (stem.embedding_rank < 0 ||
+      (stem.embedding_rank > 0 && stem.embedding_rank >= stem.d_model)) {
+    Refuse(where + ".embedding_rank",
+           std::to_string(stem.embedding_rank) + " is not below d_model " +
+               std::to_string(stem.d_model) + "; use fewer, or 0");
+  }
+}
+
 void CheckDecoderBlock(const Architecture& architecture, const BlockSpec& block,
                        const std::string& where) {
   if (!CanBeCausal(block.attention)) {
@@ -68,6 +82,16 @@ void CheckDecoderBlock(const Architecture& architecture, const BlockSpec& block,
 template <typename Enum>
 std::string IfNot(Enum value, Enum usual) {
   return value == usual ? "" : Name(value) + " ";
+}
+
+// "table r32 w4:row ", or nothing.
+std::string TableText(const StemSpec& stem) {
+  std::string text;
+  if (stem.embedding_rank > 0) {
+    text += "r" + std::to_string(stem.embedding_rank) + " ";
+  }
+  if (!stem.embedding.IsFloat()) text += Name(stem.embedding) + " ";
+  return text.empty() ? text : "table " + text;
 }
 
 std::string BlockText(const BlockSpec& block) {
@@ -278,6 +302,7 @@ void CheckArchitecture(const Architecture& architecture,
   if (architecture.encoder.empty() && architecture.decoder.empty()) {
     Refuse(where, "at least one block is needed in encoder or decoder");
   }
+  CheckStem(architecture.stem, where + ".stem");
   for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
     const std::string at = where + ".encoder[" + std::to_string(i) + "]";
     CheckBlock(architecture, architecture.encoder[i], at);
@@ -293,6 +318,7 @@ void CheckArchitecture(const Architecture& architecture,
 }
 
 Architecture WithoutPrecision(Architecture architecture) {
+  architecture.stem.embedding = Precision::kF32;
   for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
     for (BlockSpec& block : *blocks) block.precision = Precision::kF32;
   }
@@ -306,7 +332,7 @@ std::string ShortText(const Architecture& architecture) {
                      IfNot(stem.positions, usual.positions) +
                      IfNot(stem.norm, usual.norm) +
                      IfNot(stem.norm_place, usual.norm_place) +
-                     IfNot(stem.output, usual.output) + "L";
+                     IfNot(stem.output, usual.output) + TableText(stem) + "L";
   std::string lists;
   for (const auto* blocks : {&architecture.encoder, &architecture.decoder}) {
     if (blocks->empty()) continue;

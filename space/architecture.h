@@ -155,6 +155,12 @@ struct StemSpec {
   Norm norm = Norm::kLayer;
   NormPlace norm_place = NormPlace::kPre;
   OutputEmbedding output = OutputEmbedding::kTied;
+  // Of the token table, and of an output layer that is tied to it.
+  Precision embedding = Precision::kF32;
+  // Columns of the token table where those are fewer than d_model: a linear
+  // layer widens what is looked up (Lan et al. 2020, ALBERT, 3.1). 0, or one
+  // that would not make V rows smaller (IsFactored): d_model.
+  std::int64_t embedding_rank = 0;
   auto operator<=>(const StemSpec&) const = default;
 };
 
@@ -183,7 +189,8 @@ std::vector<BlockSpec> AllBlocks(const Architecture& architecture);
 //              "precision":"w8a8"}],
 //  "stem":{"d_model":128,"norm":"layer","norm_place":"pre",
 //          "output":"tied","positions":"learned"}}: integers and strings only.
-// "head_dim" and "rank" stand in a block where they are not 0.
+// "head_dim" and "rank" stand in a block where they are not 0, and in the stem
+// "embedding" where it is not f32 and "embedding_rank" where it is not 0.
 Json ToJson(const Architecture& architecture);
 // Strict inverse; checks what CheckArchitecture does. `where` names the source.
 // Throws Error{kUsage}.
@@ -191,13 +198,15 @@ Architecture ArchitectureFromJson(const Json& json, const std::string& where);
 // Heads divide d_model, unless their dimension is given, and key/value heads
 // divide heads, rotary heads are even, cross-attention stands in decoders
 // behind an encoder and nowhere else and sees no more layers than there are,
-// and no decoder block mixes later tokens into earlier ones. Throws
-// Error{kUsage} naming `where`.
+// no decoder block mixes later tokens into earlier ones, and the token table
+// has a precision for tables and fewer columns than d_model, if it has a rank.
+// Throws Error{kUsage} naming `where`.
 void CheckArchitecture(const Architecture& architecture,
                        const std::string& where);
 std::string CanonicalText(const Architecture& architecture);
-// The same with every block in f32: what training sees. Quantization comes
-// after it, so architectures that differ in precision alone share one student.
+// The same with every block and the token table in f32: what training sees.
+// Quantization comes after it, so architectures that differ in precision alone
+// share one student.
 Architecture WithoutPrecision(Architecture architecture);
 // SHA-256 of the canonical text: the identity of an architecture.
 std::string ArchitectureHash(const Architecture& architecture);

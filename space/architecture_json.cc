@@ -138,12 +138,12 @@ CrossAttentionSpec CrossFromJson(const Json& json, const std::string& where) {
   return cross;
 }
 
-Precision ReadPrecision(ObjectReader& reader) {
-  const std::string word = reader.Word("precision");
+Precision ReadPrecision(ObjectReader& reader, const std::string& key) {
+  const std::string word = reader.Word(key);
   try {
     return ParsePrecision(word);
   } catch (const Error& error) {
-    Refuse(reader.where() + ".precision", error.what());
+    Refuse(reader.where() + "." + key, error.what());
   }
 }
 
@@ -158,7 +158,7 @@ BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   block.feed_forward.activation =
       ReadEnum<Activation>(feed_forward, "activation");
   feed_forward.Finish();
-  block.precision = ReadPrecision(reader);
+  block.precision = ReadPrecision(reader, "precision");
   if (json.contains("cross")) {
     block.cross = CrossFromJson(reader.Get("cross"), where + ".cross");
   }
@@ -201,16 +201,39 @@ Json BlocksToJson(const std::vector<BlockSpec>& blocks) {
   return list;
 }
 
+Json StemToJson(const StemSpec& stem) {
+  Json json = {{"d_model", stem.d_model},
+               {"positions", Name(stem.positions)},
+               {"norm", Name(stem.norm)},
+               {"norm_place", Name(stem.norm_place)},
+               {"output", Name(stem.output)}};
+  if (!stem.embedding.IsFloat()) json["embedding"] = Name(stem.embedding);
+  if (stem.embedding_rank > 0) json["embedding_rank"] = stem.embedding_rank;
+  return json;
+}
+
+StemSpec StemFromJson(const Json& json, const std::string& where) {
+  ObjectReader reader(json, where);
+  StemSpec stem;
+  stem.d_model = reader.Count("d_model");
+  stem.positions = ReadEnum<Positions>(reader, "positions");
+  stem.norm = ReadEnum<Norm>(reader, "norm");
+  stem.norm_place = ReadEnum<NormPlace>(reader, "norm_place");
+  stem.output = ReadEnum<OutputEmbedding>(reader, "output");
+  if (json.contains("embedding")) {
+    stem.embedding = ReadPrecision(reader, "embedding");
+  }
+  if (json.contains("embedding_rank")) {
+    stem.embedding_rank = reader.Count("embedding_rank");
+  }
+  reader.Finish();
+  return stem;
+}
+
 }  // namespace
 
 Json ToJson(const Architecture& architecture) {
-  const StemSpec& stem = architecture.stem;
-  return {{"stem",
-           {{"d_model", stem.d_model},
-            {"positions", Name(stem.positions)},
-            {"norm", Name(stem.norm)},
-            {"norm_place", Name(stem.norm_place)},
-            {"output", Name(stem.output)}}},
+  return {{"stem", StemToJson(architecture.stem)},
           {"encoder", BlocksToJson(architecture.encoder)},
           {"decoder", BlocksToJson(architecture.decoder)}};
 }
@@ -218,13 +241,7 @@ Json ToJson(const Architecture& architecture) {
 Architecture ArchitectureFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where);
   Architecture architecture;
-  ObjectReader stem(reader.Get("stem"), where + ".stem");
-  architecture.stem.d_model = stem.Count("d_model");
-  architecture.stem.positions = ReadEnum<Positions>(stem, "positions");
-  architecture.stem.norm = ReadEnum<Norm>(stem, "norm");
-  architecture.stem.norm_place = ReadEnum<NormPlace>(stem, "norm_place");
-  architecture.stem.output = ReadEnum<OutputEmbedding>(stem, "output");
-  stem.Finish();
+  architecture.stem = StemFromJson(reader.Get("stem"), where + ".stem");
   architecture.encoder =
       BlocksFromJson(reader.Get("encoder"), where + ".encoder");
   architecture.decoder =

@@ -30,6 +30,12 @@ std::int64_t LinearBytes(const LinearSpec& linear) {
          (precision.int8_activations ? 5 : 0);
 }
 
+// Codes, whole bytes for each row, and its scale.
+std::int64_t TableBytes(const TableSpec& table) {
+  if (table.precision.IsFloat()) return 4 * table.rows * table.dim;
+  return table.rows * (CodeBytes(table.precision, table.dim) + 4);
+}
+
 }  // namespace
 
 void CostOps::Weights(const std::string& name, std::int64_t elements) {
@@ -61,22 +67,25 @@ CostOps::Value CostOps::Broadcast(const Value& x, const Value& y) {
 }
 
 CostOps::Value CostOps::Embedding(const std::string& name,
-                                  const Value& tokens_BT, std::int64_t rows,
-                                  std::int64_t dim) {
-  return Lookup(Table(name, rows, dim), tokens_BT);
+                                  const Value& tokens_BT,
+                                  const TableSpec& spec) {
+  return Lookup(name, tokens_BT, spec);
 }
 
-CostOps::Value CostOps::Table(const std::string& name, std::int64_t rows,
-                              std::int64_t dim) {
-  Weights(name, rows * dim);
-  return {rows, dim};
-}
-
-CostOps::Value CostOps::Lookup(const Value& table_VD, const Value& tokens_BT) {
+CostOps::Value CostOps::Lookup(const std::string& name, const Value& tokens_BT,
+                               const TableSpec& spec) {
   Value y_BTD = tokens_BT;
-  y_BTD.push_back(table_VD[1]);
+  y_BTD.push_back(Table(name, spec)[1]);
   Live(Elements(y_BTD));
   return y_BTD;
+}
+
+CostOps::Value CostOps::Table(const std::string& name, const TableSpec& spec) {
+  if (weights_.insert(name).second) {
+    cost_.parameters += spec.rows * spec.dim;
+    cost_.weight_bytes += TableBytes(spec);
+  }
+  return {spec.rows, spec.dim};
 }
 
 CostOps::Value CostOps::Matrix(const std::string& name, std::int64_t rows,

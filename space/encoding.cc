@@ -7,7 +7,7 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t kStemGenes = 7;
+constexpr std::size_t kStemGenes = 9;
 constexpr std::size_t kBlockGenes = 5;
 
 template <typename T>
@@ -82,7 +82,9 @@ std::vector<int> Encode(const SearchSpace& space,
       IndexOf(space.EncoderLayers(),
               static_cast<std::int64_t>(architecture.encoder.size())),
       IndexOf(space.DecoderLayers(),
-              static_cast<std::int64_t>(architecture.decoder.size()))};
+              static_cast<std::int64_t>(architecture.decoder.size())),
+      IndexOf(options.embedding, Name(stem.embedding)),
+      IndexOf(space.EmbeddingRanks(stem.d_model), stem.embedding_rank)};
   EncodeBlocks(space, architecture, false, genes);
   const std::size_t encoder = MostLayers(space.EncoderLayers());
   genes.resize(kStemGenes + kBlockGenes * encoder, -1);
@@ -108,6 +110,9 @@ Architecture Decode(const SearchSpace& space, const std::vector<int>& genes) {
                        Parse<Norm>(At(options.norm, genes[2])),
                        Parse<NormPlace>(At(options.norm_place, genes[3])),
                        Parse<OutputEmbedding>(At(options.output, genes[4]))};
+  architecture.stem.embedding = ParsePrecision(At(options.embedding, genes[7]));
+  architecture.stem.embedding_rank =
+      At(space.EmbeddingRanks(architecture.stem.d_model), genes[8]);
   architecture.encoder = DecodeBlocks(
       space, architecture, false,
       static_cast<std::size_t>(At(space.EncoderLayers(), genes[5])),

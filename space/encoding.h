@@ -7,7 +7,8 @@
 namespace hone {
 
 // A fixed-length vector of choice indices: d_model, positions, norm, norm
-// place, output, depth of encoder and of decoder, then for each of the largest
+// place, output, depth of encoder and of decoder, the token table's precision
+// and rank, then for each of the largest
 // numbers of blocks: attention (kind and heads), width, activation, precision,
 // cross-attention. Absent blocks hold -1. Decode(Encode(a)) == a for every
 // member of the space.

@@ -134,6 +134,23 @@ Precision ParsePrecision(std::string_view word) {
   return precision;
 }
 
+bool IsForTables(const Precision& precision) {
+  if (precision.IsFloat()) return true;
+  return precision.levels == Levels::kUniform && !precision.int8_activations &&
+         precision.block == Precision::kRow && precision.weight_bits != 3;
+}
+
+Precision ParseTablePrecision(std::string_view word) {
+  const Precision precision = ParsePrecision(word);
+  if (!IsForTables(precision)) {
+    Refuse(word,
+           "the rows of a table are read one by one, each with its own scale; "
+           "use one of " +
+               std::string(kTablePrecisionWords));
+  }
+  return precision;
+}
+
 std::int64_t BlockFor(const Precision& precision, std::int64_t in) {
   if (precision.block <= 0) return in;
   std::int64_t block = precision.block;

@@ -54,12 +54,20 @@ std::string Name(const Precision& precision);
 // kernel for: 8-bit activations need uniform levels or a table of them and one
 // scale for each output or for all.
 Precision ParsePrecision(std::string_view word);
+// Whether a table whose rows are read one by one can be stored so: in float, or
+// in uniform codes of 8, 4 or 2 bits with one scale for each row.
+bool IsForTables(const Precision& precision);
+inline constexpr char kTablePrecisionWords[] =
+    "\"f32\", \"w8\", \"w4:row\", \"w2:row\"";
 // A few words that ParsePrecision takes, for documents.
 inline constexpr char kPrecisionWords[] =
     "\"f32\", \"w8a8\", \"w8\", \"w4\", \"w3\", \"w2\"; with 8-bit activations "
     "\"w4a8\"; other levels \"w4-asymmetric\", \"w4-nf4\", \"w4-kmeans\", "
     "\"w4-log2\", \"w4-apot\"; other blocks \"w4:64\", \"w4:row\", "
     "\"w4:tensor\"";
+
+// As ParsePrecision, of those words alone.
+Precision ParseTablePrecision(std::string_view word);
 
 // How many of `in` inputs share one scale: all of them for kRow and kTensor,
 // else the block, or the largest power of two below it that divides `in`.

@@ -94,16 +94,20 @@ void ForEachList(const std::vector<T>& choices, std::size_t length,
 }
 
 // Words are compared with those of blocks, so they must be spelled alike.
-void CheckPrecision(const std::vector<std::string>& words) {
+void CheckPrecision(const std::string& key,
+                    const std::vector<std::string>& words,
+                    Precision (*parse)(std::string_view)) {
   for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string where = "precision[" + std::to_string(i) + "]";
+    const std::string where = key + "[" + std::to_string(i) + "]";
     try {
-      const std::string word = Name(ParsePrecision(words[i]));
+      const std::string word = Name(parse(words[i]));
       if (word != words[i]) {
         Refuse(where, "'" + words[i] + "' is spelled '" + word + "'");
       }
     } catch (const Error& error) {
-      Refuse(where, error.what());
+      const std::string what = error.what();
+      if (what.starts_with("space.")) throw;
+      Refuse(where, what);
     }
   }
 }
@@ -121,11 +125,12 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
   CheckList(options.cross_layers, "cross_layers");
   CheckList(options.activation, "activation");
   CheckList(options.precision, "precision");
-  CheckPrecision(options.precision);
+  CheckPrecision("precision", options.precision, ParsePrecision);
   CheckList(options.positions, "positions");
   CheckList(options.norm, "norm");
   CheckList(options.norm_place, "norm_place");
   CheckList(options.output, "output");
+  CheckEmbedding();
   CheckHeads(options);
   CheckAttention("attention", options.attention,
                  task.topology == Topology::kDecoder);
@@ -145,6 +150,23 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
     } catch (const Error& error) {
       Refuse(where, error.what());
     }
+  }
+}
+
+void SearchSpace::CheckEmbedding() const {
+  CheckList(options_.embedding, "embedding");
+  CheckList(options_.embedding_rank, "embedding_rank");
+  CheckPrecision("embedding", options_.embedding, ParseTablePrecision);
+  if (task_.features == 0) return;
+  const SearchSpaceOptions usual;
+  const char* given = options_.embedding != usual.embedding ? "embedding"
+                      : options_.embedding_rank != usual.embedding_rank
+                          ? "embedding_rank"
+                          : nullptr;
+  if (given != nullptr) {
+    Refuse(given,
+           "the task's network reads vectors and has no token table; leave it "
+           "out");
   }
 }
 
@@ -239,16 +261,36 @@ std::vector<std::optional<CrossAttentionSpec>> SearchSpace::CrossChoices(
   return choices;
 }
 
+std::vector<std::int64_t> SearchSpace::EmbeddingRanks(
+    std::int64_t d_model) const {
+  std::vector<std::int64_t> ranks;
+  for (const std::int64_t rank : options_.embedding_rank) {
+    const std::int64_t used =
+        IsFactored(rank, task_.vocabulary, d_model) ? rank : 0;
+    if (!Has(ranks, used)) ranks.push_back(used);
+  }
+  return ranks;
+}
+
 std::vector<StemSpec> SearchSpace::StemChoices() const {
   std::vector<StemSpec> stems;
+  const auto add_tables = [&](const StemSpec& stem) {
+    for (const std::string& word : options_.embedding) {
+      for (const std::int64_t rank : EmbeddingRanks(stem.d_model)) {
+        stems.push_back(stem);
+        stems.back().embedding = ParsePrecision(word);
+        stems.back().embedding_rank = rank;
+      }
+    }
+  };
   for (const std::int64_t d_model : options_.d_model) {
     for (const std::string& positions : options_.positions) {
       for (const std::string& norm : options_.norm) {
         for (const std::string& place : options_.norm_place) {
           for (const std::string& output : options_.output) {
-            stems.push_back({d_model, Parse<Positions>(positions),
-                             Parse<Norm>(norm), Parse<NormPlace>(place),
-                             Parse<OutputEmbedding>(output)});
+            add_tables({d_model, Parse<Positions>(positions), Parse<Norm>(norm),
+                        Parse<NormPlace>(place),
+                        Parse<OutputEmbedding>(output)});
           }
         }
       }
@@ -378,6 +420,8 @@ std::optional<Architecture> SearchSpace::Uniform(bool largest) const {
   Architecture architecture;
   architecture.stem = StemChoices().front();
   architecture.stem.d_model = Extreme(options_.d_model, largest);
+  architecture.stem.embedding_rank =
+      EmbeddingRanks(architecture.stem.d_model).front();
   const std::int64_t encoder = Extreme(EncoderLayers(), largest);
   const std::int64_t decoder = Extreme(DecoderLayers(), largest);
   const auto block = [&](bool in_decoder) {

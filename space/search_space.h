@@ -28,6 +28,8 @@ struct SearchSpaceOptions {
   std::vector<std::string> norm = {"layer"};
   std::vector<std::string> norm_place = {"pre"};
   std::vector<std::string> output = {"tied"};
+  std::vector<std::string> embedding = {"f32"};
+  std::vector<std::int64_t> embedding_rank = {0};
   // Bounds on a cost metric: "parameters <= 2e6".
   std::vector<std::string> constraints = {};
 
@@ -66,6 +68,12 @@ struct SearchSpaceOptions {
           "norm before or after each sublayer, for the whole network");
     visit("output", self.output, OneOf{NamesOf<OutputEmbedding>()},
           "whether a decoder's output layer is its embedding table");
+    visit("embedding", self.embedding, AnyValue{},
+          "precisions of the token table to try, and of an output layer that "
+          "is tied to it: \"f32\", \"w8\", \"w4:row\", \"w2:row\"");
+    visit("embedding_rank", self.embedding_rank, InRange{0, 8192},
+          "columns of the token table to try, which a linear layer widens to "
+          "d_model; 0, or one that makes nothing smaller: d_model");
     visit("constraints", self.constraints, AnyValue{},
           "bounds checked before any training, such as \"parameters <= 2e6\"; "
           "metrics: parameters, multiply_adds, weight_bytes, activation_bytes, "
@@ -114,11 +122,15 @@ class SearchSpace {
   // Depths of the encoder and of the decoder; {0} for a missing one.
   const std::vector<std::int64_t>& EncoderLayers() const;
   const std::vector<std::int64_t>& DecoderLayers() const;
+  // Those of embedding_rank that make the table of this width smaller, and 0
+  // where others stand there; each once.
+  std::vector<std::int64_t> EmbeddingRanks(std::int64_t d_model) const;
   std::vector<StemSpec> StemChoices() const;
   BlockSpec SampleBlock(const Architecture& around, bool decoder,
                         Rng& rng) const;
 
  private:
+  void CheckEmbedding() const;
   void CheckAttention(const std::string& key,
                       const std::vector<std::string>& words,
                       bool decoder) const;

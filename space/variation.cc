@@ -24,6 +24,10 @@ bool Has(const std::vector<T>& choices, const T& value) {
 
 // Redraws what does not fit the stem or the other side's depth.
 void Repair(const SearchSpace& space, Architecture& child, Rng& rng) {
+  const auto ranks = space.EmbeddingRanks(child.stem.d_model);
+  if (!Has(ranks, child.stem.embedding_rank)) {
+    child.stem.embedding_rank = rng.Pick(ranks);
+  }
   for (const bool decoder : {false, true}) {
     const auto attention = space.AttentionChoices(child.stem, decoder);
     const auto crosses =
@@ -51,7 +55,7 @@ void Resize(std::vector<BlockSpec>& blocks, std::int64_t layers, Rng& rng) {
 }
 
 // Genes of the stem and the depths, and of each block.
-constexpr std::size_t kStemGenes = 7;
+constexpr std::size_t kStemGenes = 9;
 constexpr std::size_t kBlockGenes = 5;
 
 // Redraws what `chosen` says, asked once for each gene.
@@ -64,6 +68,8 @@ void Redraw(const SearchSpace& space, Architecture& child, Rng& rng,
   if (chosen()) child.stem.norm = fresh_stem.norm;
   if (chosen()) child.stem.norm_place = fresh_stem.norm_place;
   if (chosen()) child.stem.output = fresh_stem.output;
+  if (chosen()) child.stem.embedding = fresh_stem.embedding;
+  if (chosen()) child.stem.embedding_rank = fresh_stem.embedding_rank;
   if (chosen()) Resize(child.encoder, rng.Pick(space.EncoderLayers()), rng);
   if (chosen()) Resize(child.decoder, rng.Pick(space.DecoderLayers()), rng);
   for (const bool decoder : {false, true}) {

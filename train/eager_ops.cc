@@ -49,19 +49,19 @@ EagerOps::EagerOps(WeightSource& weights, EagerOptions options)
 }
 
 at::Tensor EagerOps::Embedding(const std::string& name,
-                               const at::Tensor& tokens_BT, std::int64_t rows,
-                               std::int64_t dim) {
-  return weights_.Lookup(name, tokens_BT, rows, dim);
+                               const at::Tensor& tokens_BT,
+                               const TableSpec& spec) {
+  return weights_.Lookup(name, tokens_BT, spec);
 }
 
-at::Tensor EagerOps::Table(const std::string& name, std::int64_t rows,
-                           std::int64_t dim) {
-  return weights_.Get(name + ".weight", WeightRole::kTable, {rows, dim});
+at::Tensor EagerOps::Lookup(const std::string& name,
+                            const at::Tensor& tokens_BT,
+                            const TableSpec& spec) {
+  return at::embedding(weights_.GetTable(name, spec), tokens_BT);
 }
 
-at::Tensor EagerOps::Lookup(const at::Tensor& table_VD,
-                            const at::Tensor& tokens_BT) {
-  return at::embedding(table_VD, tokens_BT);
+at::Tensor EagerOps::Table(const std::string& name, const TableSpec& spec) {
+  return weights_.GetTable(name, spec);
 }
 
 at::Tensor EagerOps::Matrix(const std::string& name, std::int64_t rows,

@@ -53,9 +53,10 @@ class EagerOps {
   void ContinueFrom(DecoderMemory* memory) { memory_ = memory; }
 
   Value Embedding(const std::string& name, const Value& tokens_BT,
-                  std::int64_t rows, std::int64_t dim);
-  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim);
-  Value Lookup(const Value& table_VD, const Value& tokens_BT);
+                  const TableSpec& spec);
+  Value Lookup(const std::string& name, const Value& tokens_BT,
+               const TableSpec& spec);
+  Value Table(const std::string& name, const TableSpec& spec);
   Value Matrix(const std::string& name, std::int64_t rows,
                std::int64_t columns);
   Value RandomFeatures(const std::string& name, std::int64_t rows,

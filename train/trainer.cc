@@ -168,7 +168,9 @@ class Training {
     const LinearUses linears =
         CalibrationRun(job_.architecture, job_.task, job_.initial, *job_.data)
             .FindLinears();
-    return std::make_unique<QatWeights>(weights_, linears, job_.quantized);
+    return std::make_unique<QatWeights>(weights_, linears,
+                                        TablesOf(job_.architecture, job_.task),
+                                        job_.quantized);
   }
 
   WeightSource& Source() {

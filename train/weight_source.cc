@@ -98,11 +98,15 @@ LinearWeights WeightSource::GetLinear(const std::string& name,
           Get(name + ".bias", WeightRole::kBias, {spec.out}), std::nullopt};
 }
 
+at::Tensor WeightSource::GetTable(const std::string& name,
+                                  const TableSpec& spec) {
+  return Get(name + ".weight", WeightRole::kTable, {spec.rows, spec.dim});
+}
+
 at::Tensor WeightSource::Lookup(const std::string& name,
-                                const at::Tensor& tokens_BT, std::int64_t rows,
-                                std::int64_t dim) {
-  return at::embedding(Get(name + ".weight", WeightRole::kTable, {rows, dim}),
-                       tokens_BT);
+                                const at::Tensor& tokens_BT,
+                                const TableSpec& spec) {
+  return at::embedding(GetTable(name, spec), tokens_BT);
 }
 
 StoredWeights::StoredWeights(const NamedTensors& tensors, at::Device device) {
@@ -145,7 +149,19 @@ LinearWeights StoredWeights::GetLinear(const std::string& name,
   return dequantized_.emplace(name, Dequantize(name)).first->second;
 }
 
-LinearWeights StoredWeights::Dequantize(const std::string& name) const {
+at::Tensor StoredWeights::GetTable(const std::string& name,
+                                   const TableSpec& spec) {
+  const auto cached = dequantized_.find(name);
+  if (cached != dequantized_.end()) return cached->second.weight;
+  const at::Tensor& weight = Find(name + ".weight");
+  if (weight.is_floating_point()) return WeightSource::GetTable(name, spec);
+  HONE_CHECK(weight.sizes() == at::IntArrayRef({spec.rows, spec.dim}));
+  return dequantized_
+      .emplace(name, LinearWeights{DequantizeMatrix(name), {}, std::nullopt})
+      .first->second.weight;
+}
+
+at::Tensor StoredWeights::DequantizeMatrix(const std::string& name) const {
   at::Tensor codes = Find(name + ".weight");
   if (tensors_.contains(name + ".weight_levels")) {
     codes = Find(name + ".weight_levels")
@@ -153,12 +169,17 @@ LinearWeights StoredWeights::Dequantize(const std::string& name) const {
                 .view_as(codes);
   }
   const at::Tensor& scale = Find(name + ".weight_scale");
-  const at::Tensor& bias = Find(name + ".bias");
   at::Tensor levels = codes.to(at::kFloat).view({scale.numel(), -1});
   if (tensors_.contains(name + ".weight_zero_point")) {
     levels = levels.sub(Find(name + ".weight_zero_point").view({-1, 1}));
   }
-  const at::Tensor weight = levels.mul(scale.view({-1, 1})).view_as(codes);
+  return levels.mul(scale.view({-1, 1})).view_as(codes);
+}
+
+LinearWeights StoredWeights::Dequantize(const std::string& name) const {
+  const at::Tensor weight = DequantizeMatrix(name);
+  const at::Tensor& scale = Find(name + ".weight_scale");
+  const at::Tensor& bias = Find(name + ".bias");
   if (bias.scalar_type() != at::kInt) return {weight, bias, std::nullopt};
   const ActivationQuantization input{
       Find(name + ".input_scale").item<float>(),
@@ -251,11 +272,11 @@ void TrainableWeights::RedrawFeatures(std::int64_t draw) {
 
 at::Tensor TrainableWeights::Lookup(const std::string& name,
                                     const at::Tensor& tokens_BT,
-                                    std::int64_t rows, std::int64_t dim) {
+                                    const TableSpec& spec) {
   const std::string weight = name + ".weight";
   auto found = tables_.find(weight);
   if (found == tables_.end()) {
-    AdamTable table(Initial(weight, WeightRole::kTable, {rows, dim}),
+    AdamTable table(Initial(weight, WeightRole::kTable, {spec.rows, spec.dim}),
                     options_.adam);
     found = tables_.emplace(weight, std::move(table)).first;
   }

@@ -52,10 +52,12 @@ class WeightSource {
   // NAME.weight and NAME.bias.
   virtual LinearWeights GetLinear(const std::string& name,
                                   const LinearSpec& spec);
-  // Rows of NAME.weight [rows,dim]. Shapes: [B,T] -> [B,T,dim].
+  // NAME.weight [rows,dim].
+  virtual at::Tensor GetTable(const std::string& name, const TableSpec& spec);
+  // Rows of it, for networks that use it in no other way. Shapes: [B,T] ->
+  // [B,T,dim].
   virtual at::Tensor Lookup(const std::string& name,
-                            const at::Tensor& tokens_BT, std::int64_t rows,
-                            std::int64_t dim);
+                            const at::Tensor& tokens_BT, const TableSpec& spec);
 };
 
 // Fixed weights, for inference: f32, or quantized as QuantizeNetwork writes
@@ -68,9 +70,11 @@ class StoredWeights : public WeightSource {
                  at::IntArrayRef shape) override;
   LinearWeights GetLinear(const std::string& name,
                           const LinearSpec& spec) override;
+  at::Tensor GetTable(const std::string& name, const TableSpec& spec) override;
 
  private:
   const at::Tensor& Find(const std::string& name) const;
+  at::Tensor DequantizeMatrix(const std::string& name) const;
   LinearWeights Dequantize(const std::string& name) const;
 
   std::map<std::string, at::Tensor> tensors_;
@@ -103,7 +107,7 @@ class TrainableWeights : public WeightSource {
   at::Tensor Get(const std::string& name, WeightRole role,
                  at::IntArrayRef shape) override;
   at::Tensor Lookup(const std::string& name, const at::Tensor& tokens_BT,
-                    std::int64_t rows, std::int64_t dim) override;
+                    const TableSpec& spec) override;
 
   // Draws all random features anew, from streams labelled `draw`.
   void RedrawFeatures(std::int64_t draw);

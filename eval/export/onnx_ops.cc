@@ -124,26 +124,10 @@ OnnxOps::Value OnnxOps::Both(const std::string& op, const Value& x,
   return {Node(op, {x.name, y.name}), shape};
 }
 
-OnnxOps::Value OnnxOps::Embedding(const std::string& name,
-                                  const Value& tokens_BT, std::int64_t rows,
-                                  std::int64_t dim) {
-  return Lookup(Table(name, rows, dim), tokens_BT);
-}
-
-OnnxOps::Value OnnxOps::Table(const std::string& name, std::int64_t rows,
-                              std::int64_t dim) {
-  return {WeightConstant(name + ".weight", DType::kF32, {rows, dim}),
-          {rows, dim}};
-}
-
-OnnxOps::Value OnnxOps::Lookup(const Value& table_VD, const Value& tokens_BT) {
-  return {Node("Gather", {table_VD.name, tokens_BT.name}),
-          {-1, -1, table_VD.shape[1]}};
-}
-
 OnnxOps::Value OnnxOps::Matrix(const std::string& name, std::int64_t rows,
                                std::int64_t columns) {
-  return Table(name, rows, columns);
+  return {WeightConstant(name + ".weight", DType::kF32, {rows, columns}),
+          {rows, columns}};
 }
 
 OnnxOps::Value OnnxOps::RandomFeatures(const std::string& name,

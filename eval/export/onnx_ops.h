@@ -29,6 +29,11 @@ namespace hone {
 //                     several codes, and the row of a table that it names their
 //                     8-bit levels; three bits in two planes that add. Engines
 //                     unpack once, when they load, and then multiply integers.
+// Tables of tokens are looked up as they are stored, and only the rows that
+// were read become floats: Cast(Gather(codes)) * Gather(scales), between them
+// Gather(levels, bytes) where a byte holds several codes. An output layer that
+// is tied to one reads the same codes as a linear layer with a scale for each
+// output does.
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -52,9 +57,10 @@ class OnnxOps {
               const std::vector<OnnxDim>& shape);
 
   Value Embedding(const std::string& name, const Value& tokens_BT,
-                  std::int64_t rows, std::int64_t dim);
-  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim);
-  Value Lookup(const Value& table_VD, const Value& tokens_BT);
+                  const TableSpec& spec);
+  Value Lookup(const std::string& name, const Value& tokens_BT,
+               const TableSpec& spec);
+  Value Table(const std::string& name, const TableSpec& spec);
   Value Matrix(const std::string& name, std::int64_t rows,
                std::int64_t columns);
   Value RandomFeatures(const std::string& name, std::int64_t rows,
@@ -148,6 +154,14 @@ class OnnxOps {
                        const std::vector<std::uint8_t>& codes,
                        std::int64_t bits,
                        const std::vector<std::int8_t>& levels);
+  std::string LevelTable(std::int64_t bits,
+                         const std::vector<std::int8_t>& levels, OnnxType type);
+  // Of a quantized table: the codes, packed row by row where several fit a
+  // byte; the scales [rows,1]; what codes of fewer bits than 8 stand for.
+  std::string TableCodes(const std::string& name, const TableSpec& spec);
+  std::string TableScales(const std::string& name, const TableSpec& spec);
+  std::vector<std::int8_t> LevelsOfTable(const std::string& name,
+                                         const TableSpec& spec) const;
   std::string ZeroPoints(const std::string& name, const LinearSpec& spec);
   std::string IntegerBias(const std::string& name, const LinearSpec& spec);
   static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);

@@ -249,13 +249,28 @@ class Reading {
     }
   }
 
+  // How many codes lie in a byte of the rows that a node looks up: bytes that
+  // only choose rows of a table of levels hold one for each of its columns.
+  std::int64_t CodesPerByte(const ReadNode& lookup) const {
+    const ReadNode* cast = graph_.OnlyReader(lookup.outputs[0]);
+    if (cast == nullptr || cast->op != "Cast") return 1;
+    const ReadNode* levels = graph_.OnlyReader(cast->outputs[0]);
+    if (levels == nullptr || levels->op != "Gather") return 1;
+    const auto& constants = graph_.model().constants;
+    const auto table = constants.find(levels->inputs[0]);
+    if (table == constants.end() || table->second.dims.size() != 2) return 1;
+    return table->second.dims[1];
+  }
+
   // A constant of which tokens or places choose rows.
   void ClaimTable(const ReadNode& node) {
     if (node.inputs.empty() || graph_.IsConstant(node.outputs[0])) return;
     if (node.op != "Gather" && node.op != "Slice") return;
     if (!graph_.IsConstant(node.inputs[0])) return;
-    const std::string label = WeightOf(graph_, node.inputs[0], 0).label;
+    std::string label = WeightOf(graph_, node.inputs[0], 0).label;
     if (node.op == "Gather") {
+      const std::int64_t per_byte = CodesPerByte(node);
+      if (per_byte > 1) label = "w" + std::to_string(8 / per_byte);
       Claim(node.inputs[0], kTables, label);
       return;
     }

@@ -103,18 +103,15 @@ std::string OnnxOps::IntegerWeight(const std::string& name,
   return Node("Transpose", {value}, Permutation({1, 0}), name);
 }
 
-// The levels that packed codes of `bits` bits stand for: a byte picks a row of
-// a table, which holds the levels of the codes in it. `level` of a code.
-std::string OnnxOps::Unpacked(const std::string& name,
-                              const std::vector<std::uint8_t>& codes,
-                              std::int64_t bits,
-                              const std::vector<std::int8_t>& levels) {
+// Row b holds the levels of the codes of `bits` bits in byte b.
+std::string OnnxOps::LevelTable(std::int64_t bits,
+                                const std::vector<std::int8_t>& levels,
+                                OnnxType type) {
   const std::int64_t per_byte = 8 / bits;
   std::vector<std::int8_t> table;
-  std::string table_name = "levels";
-  for (const std::int8_t level : levels) {
-    table_name += "_" + std::to_string(level);
-  }
+  std::string name = type == OnnxType::kFloat ? "float_levels" : "levels";
+  for (const std::int8_t level : levels) name += "_" + std::to_string(level);
+  if (writer_.Has(name)) return name;
   for (std::int64_t byte = 0; byte < kByteValues; ++byte) {
     for (std::int64_t i = 0; i < per_byte; ++i) {
       const auto code =
@@ -122,10 +119,22 @@ std::string OnnxOps::Unpacked(const std::string& name,
       table.push_back(code < levels.size() ? levels[code] : std::int8_t{0});
     }
   }
-  if (!writer_.Has(table_name)) {
-    writer_.AddConstant(
-        table_name, Tensor(OnnxType::kInt8, {kByteValues, per_byte}, table));
+  if (type == OnnxType::kFloat) {
+    return writer_.AddConstant(
+        name, Tensor(type, {kByteValues, per_byte},
+                     std::vector<float>(table.begin(), table.end())));
   }
+  return writer_.AddConstant(name,
+                             Tensor(type, {kByteValues, per_byte}, table));
+}
+
+// The levels that packed codes of `bits` bits stand for: a byte picks a row of
+// a table, which holds the levels of the codes in it. `level` of a code.
+std::string OnnxOps::Unpacked(const std::string& name,
+                              const std::vector<std::uint8_t>& codes,
+                              std::int64_t bits,
+                              const std::vector<std::int8_t>& levels) {
+  const std::string table_name = LevelTable(bits, levels, OnnxType::kInt8);
   const std::string bytes = PackCodes(codes, bits);
   const std::string packed = writer_.AddConstant(
       name,

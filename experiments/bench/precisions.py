@@ -51,9 +51,22 @@ VARIANTS = {
     "w2a8": ("w2a8", {}),
     "w2a8 qat": ("w2a8", QAT),
 }
+# The token table beside: precision of blocks, of the table, settings.
+TABLES = {
+    "table w8": ("f32", "w8", {}),
+    "table w4:row": ("f32", "w4:row", {}),
+    "table w2:row": ("f32", "w2:row", {}),
+    "table w2:row qat": ("f32", "w2:row", QAT),
+    "w8a8, table w8": ("w8a8", "w8", {}),
+    "w4 gptq, table w4:row": ("w4", "w4:row", GPTQ),
+    "w2a8 qat, table w2:row": ("w2a8", "w2:row", QAT),
+}
 
 
-def train(args, architecture, precision, settings):
+def train(args, architecture, precision, table, settings):
+    architecture["stem"].pop("embedding", None)
+    if table != "f32":
+        architecture["stem"]["embedding"] = table
     for side in ("encoder", "decoder"):
         for block in architecture[side]:
             block["precision"] = precision
@@ -80,7 +93,7 @@ def main():
     parser.add_argument("--metric", default="accuracy")
     parser.add_argument("--scale", type=float, default=100,
                         help="multiplies the metric in the table")
-    parser.add_argument("--only", action="append", choices=VARIANTS,
+    parser.add_argument("--only", action="append", choices=[*VARIANTS, *TABLES],
                         help="this variant, instead of all")
     parser.add_argument("--set", action="append", default=[],
                         help="key=value for every run")
@@ -90,10 +103,12 @@ def main():
     print(f"| precision | {args.metric} | against f32, each seed | file bytes |"
           " latency ratio |\n|---|---|---|---|---|", flush=True)
     exact = {}
-    for name, (precision, settings) in VARIANTS.items():
+    variants = {name: (precision, "f32", settings)
+                for name, (precision, settings) in VARIANTS.items()} | TABLES
+    for name, (precision, table, settings) in variants.items():
         if args.only and name not in args.only and name != "f32":
             continue
-        runs = [train(args, architecture, precision,
+        runs = [train(args, architecture, precision, table,
                       common | settings | {"study.seed": seed})
                 for seed in range(1, args.seeds + 1)]
         values = [args.scale * run[args.metric] for run in runs]

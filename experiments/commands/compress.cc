@@ -54,6 +54,7 @@ struct Sizes {
   std::int64_t heads = 0;
   std::int64_t feed_forward = 0;
   std::int64_t rank = 0;
+  std::int64_t embedding_rank = 0;
   bool operator==(const Sizes&) const = default;
 };
 
@@ -62,7 +63,8 @@ Sizes SizesOf(const Arguments& arguments) {
     return arguments.Has(name) ? arguments.Integer(name, 0, 1, 1 << 20) : 0;
   };
   return {count("d-model"), count("layers"),       count("decoder-layers"),
-          count("heads"),   count("feed-forward"), count("rank")};
+          count("heads"),   count("feed-forward"), count("rank"),
+          count("embedding-rank")};
 }
 
 // Heads keep their dimension, whatever becomes of d_model.
@@ -90,6 +92,9 @@ Architecture Resized(Architecture architecture, const Sizes& sizes) {
       ResizeBlock(d_model_before, architecture.stem, sizes, block);
     }
   };
+  if (sizes.embedding_rank > 0) {
+    architecture.stem.embedding_rank = sizes.embedding_rank;
+  }
   const bool lone = architecture.encoder.empty();
   if (!lone) resize(architecture.encoder, sizes.layers);
   if (!architecture.decoder.empty()) {
@@ -114,8 +119,15 @@ struct Variant {
   std::optional<Architecture> parent = std::nullopt;
 };
 
+// Precisions of blocks and of the token table; none: as they are.
+struct Words {
+  std::vector<std::string> blocks;
+  std::vector<std::string> tables;
+  bool empty() const { return blocks.empty() && tables.empty(); }
+};
+
 std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
-                                const std::vector<std::string>& words) {
+                                const Words& words) {
   std::vector<Variant> variants{
       {"trial " + std::to_string(stored.number), stored}};
   const auto add = [&](const std::string& name, Architecture architecture) {
@@ -130,11 +142,42 @@ std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
     CheckCanShrink(stored.architecture, resized);
     CheckArchitecture(resized, "hone compress");
   }
-  for (const std::string& word : words) {
-    add(word, WithPrecision(resized, ParsePrecision(word)));
+  const auto add_blocks = [&](const Architecture& architecture,
+                              const std::string& suffix) {
+    for (const std::string& word : words.blocks) {
+      add(word + suffix, WithPrecision(architecture, ParsePrecision(word)));
+    }
+  };
+  if (words.tables.empty()) add_blocks(resized, "");
+  for (const std::string& table : words.tables) {
+    Architecture changed = resized;
+    changed.stem.embedding = ParseTablePrecision(table);
+    if (words.blocks.empty()) add("table " + table, changed);
+    add_blocks(changed, ", table " + table);
   }
   if (words.empty()) add("smaller", resized);
   return variants;
+}
+
+// Vectors are read without a table, and some ranks make none smaller.
+void CheckTables(const Sizes& sizes, const Words& words,
+                 const Architecture& stored, const TaskShape& task) {
+  if (sizes.embedding_rank == 0 && words.tables.empty()) return;
+  if (task.features > 0) {
+    throw Error(ErrorCode::kUsage,
+                "hone compress: the network reads vectors and has no token "
+                "table; leave out --embedding and --embedding-rank");
+  }
+  const std::int64_t d_model = stored.stem.d_model;
+  if (sizes.embedding_rank > 0 &&
+      !IsFactored(sizes.embedding_rank, task.vocabulary, d_model)) {
+    throw Error(ErrorCode::kUsage, "hone compress: --embedding-rank " +
+                                       std::to_string(sizes.embedding_rank) +
+                                       " does not make a table of " +
+                                       std::to_string(task.vocabulary) +
+                                       " rows and " + std::to_string(d_model) +
+                                       " columns smaller");
+  }
 }
 
 void Measure(std::vector<Variant>& variants, Workbench& workbench) {
@@ -201,18 +244,20 @@ void Print(const std::vector<Variant>& variants, const StudyInfo& study,
 int RunCompress(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path path = arguments.positionals[0];
   const std::int64_t number = arguments.PositionalInteger(1, "N");
-  const std::vector<std::string> words = arguments.All("precision");
+  const Words words{arguments.All("precision"), arguments.All("embedding")};
   const Sizes sizes = SizesOf(arguments);
   if (words.empty() && sizes == Sizes{}) {
     throw Error(ErrorCode::kUsage,
                 "hone compress: needs a size (--d-model, --feed-forward, "
-                "--heads, --layers, --rank), --precision WORD, or both; "
-                "words: " +
+                "--heads, --layers, --rank, --embedding-rank), --precision "
+                "WORD, --embedding WORD, or several; words: " +
                     std::string(kPrecisionWords));
   }
-  if (arguments.Has("out") && words.size() > 1) {
+  if (arguments.Has("out") &&
+      (words.blocks.size() > 1 || words.tables.size() > 1)) {
     throw Error(ErrorCode::kUsage,
-                "hone compress: --out writes one model; give one --precision");
+                "hone compress: --out writes one model; give one --precision "
+                "and one --embedding");
   }
   const StudyView study = ReadStudy(path);
   const Trial& stored = TrialNumbered(study, number);
@@ -227,6 +272,7 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
         progress.OnPhase(phase, done, total);
       },
       &context.cancelled);
+  CheckTables(sizes, words, stored.architecture, workbench.task());
   Measure(variants, workbench);
   progress.Clear();
   const Trial& last = variants.back().trial;
@@ -253,7 +299,9 @@ Command CompressCommand() {
        2,
        2,
        {{"precision", "WORD", "of all blocks; may be given again"},
+        {"embedding", "WORD", "of the token table; may be given again"},
         {"d-model", "N", "keep so many channels of the residual stream"},
+        {"embedding-rank", "N", "make the token table a product of two"},
         {"feed-forward", "N", "keep so many neurons of each block"},
         {"heads", "N", "keep so many heads of each block"},
         {"layers", "N", "keep so many blocks"},

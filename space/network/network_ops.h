@@ -20,6 +20,14 @@ struct LinearSpec {
   Precision precision = Precision::kF32;
 };
 
+// A table of vectors that are read by their number. Its precision is one for
+// tables (IsForTables).
+struct TableSpec {
+  std::int64_t rows = 0;
+  std::int64_t dim = 0;
+  Precision precision = Precision::kF32;
+};
+
 // Which tokens j a token i may see; all conditions together.
 struct AttentionMask {
   bool causal = false;       // j <= i
@@ -46,7 +54,7 @@ concept NetworkOps = requires(Ops& ops, const std::string& name,
                               const typename Ops::Value& x,
                               const typename Ops::Value& y, std::int64_t n,
                               double real, const LinearSpec& linear,
-                              const AttentionMask& mask,
+                              const TableSpec& table, const AttentionMask& mask,
                               const std::vector<std::int64_t>& dims,
                               const std::vector<float>& values,
                               const std::vector<typename Ops::Value>& list) {
@@ -55,12 +63,11 @@ concept NetworkOps = requires(Ops& ops, const std::string& name,
   // --- Weights -------------------------------------------------------------
   // [B,T] token numbers -> [B,T,dim]; the table's rows are trained one by one.
   // One use in a network. Weight: name.weight [rows, dim].
-  { ops.Embedding(name, x, n, n) } -> std::same_as<typename Ops::Value>;
-  // A table as a value, for networks that use it more than once.
-  // Weight: name.weight [rows, dim].
-  { ops.Table(name, n, n) } -> std::same_as<typename Ops::Value>;
-  // Rows of a table: [V,D], [B,T] -> [B,T,D].
-  { ops.Lookup(x, y) } -> std::same_as<typename Ops::Value>;
+  { ops.Embedding(name, x, table) } -> std::same_as<typename Ops::Value>;
+  // The same for networks that use the table more than once.
+  { ops.Lookup(name, x, table) } -> std::same_as<typename Ops::Value>;
+  // All of such a table as a value [rows, dim].
+  { ops.Table(name, table) } -> std::same_as<typename Ops::Value>;
   // A trained matrix as a value. Weight: name.weight [rows, columns].
   { ops.Matrix(name, n, n) } -> std::same_as<typename Ops::Value>;
   // Random directions that are not trained: groups of `columns` orthogonal

@@ -46,6 +46,39 @@ typename Ops::Value FinalNorm(Ops& ops, const char* side, const StemSpec& stem,
   return Normalize(ops, std::string(side) + ".norm", stem, x_BTD);
 }
 
+// The weights behind the token table's columns.
+inline constexpr char kEmbedding[] = "embedding";
+inline constexpr char kEmbeddingExpand[] = "embedding.expand";
+
+inline TableSpec TokenTable(const StemSpec& stem, std::int64_t vocabulary) {
+  const bool narrow = IsFactored(stem.embedding_rank, vocabulary, stem.d_model);
+  return {vocabulary, narrow ? stem.embedding_rank : stem.d_model,
+          stem.embedding};
+}
+
+// Rows of a table that may be narrower than the network: [B,T,R] -> [B,T,D].
+template <NetworkOps Ops>
+typename Ops::Value Widened(Ops& ops, const StemSpec& stem,
+                            const TableSpec& table,
+                            const typename Ops::Value& x_BTR) {
+  if (table.dim == stem.d_model) return x_BTR;
+  return ops.Linear(kEmbeddingExpand, x_BTR,
+                    {table.dim, stem.d_model, Precision::kF32});
+}
+
+// Scores of all tokens by the table's own rows: [B,T,D] -> [B,T,V]. The bias of
+// a product's second layer would add the same to all of them.
+template <NetworkOps Ops>
+typename Ops::Value TiedLogits(Ops& ops, const StemSpec& stem,
+                               const TableSpec& table,
+                               typename Ops::Value x_BTD) {
+  if (table.dim != stem.d_model) {
+    x_BTD = ops.MatMul(x_BTD,
+                       ops.Matrix(kEmbeddingExpand, stem.d_model, table.dim));
+  }
+  return ops.MatMul(x_BTD, ops.Transpose(ops.Table(kEmbedding, table), 0, 1));
+}
+
 // [B,T] token numbers, or [B,T,F] vectors, -> [B,T,D].
 template <NetworkOps Ops>
 typename Ops::Value EncoderInput(Ops& ops, const Architecture& architecture,
@@ -56,10 +89,11 @@ typename Ops::Value EncoderInput(Ops& ops, const Architecture& architecture,
     return ops.Linear("input", input,
                       {task.features, d_model, Precision::kF32});
   }
-  if (architecture.decoder.empty()) {
-    return ops.Embedding("embedding", input, task.vocabulary, d_model);
-  }
-  return ops.Lookup(ops.Table("embedding", task.vocabulary, d_model), input);
+  const TableSpec table = TokenTable(architecture.stem, task.vocabulary);
+  return Widened(ops, architecture.stem, table,
+                 architecture.decoder.empty()
+                     ? ops.Embedding(kEmbedding, input, table)
+                     : ops.Lookup(kEmbedding, input, table));
 }
 
 // The outputs of all encoder blocks, each [B,T,D], before the final norm.
@@ -85,7 +119,8 @@ std::vector<typename Ops::Value> EncoderOutputs(
 }
 
 // An encoder with a classification head: the mean over tokens, one linear
-// layer. Stem and head are f32. Shapes: [B,T] or [B,T,F] -> [B,C] logits.
+// layer. All but the token table and the blocks is f32. Shapes: [B,T] or
+// [B,T,F] -> [B,C] logits.
 template <NetworkOps Ops>
 typename Ops::Value Classifier(Ops& ops, const Architecture& architecture,
                                const TaskShape& task,
@@ -126,7 +161,8 @@ std::vector<SourceMemory<typename Ops::Value>> EncodeSource(
 }
 
 // The decoder: `memories` are those of EncodeSource, or none. The last layer is
-// f32. Shapes: [B,T] -> [B,T,V] logits of the token after each.
+// f32, or the token table as it is. Shapes: [B,T] -> [B,T,V] logits of the
+// token after each.
 template <NetworkOps Ops>
 typename Ops::Value Decoder(
     Ops& ops, const Architecture& architecture, const TaskShape& task,
@@ -135,10 +171,10 @@ typename Ops::Value Decoder(
   const StemSpec& stem = architecture.stem;
   const bool alone = architecture.encoder.empty();
   const std::int64_t places = alone ? task.max_tokens : task.max_target_tokens;
-  const auto table_VD = ops.Table("embedding", task.vocabulary, stem.d_model);
-  auto x_BTD =
-      ops.Dropout(WithPositions(ops, alone ? "position" : "target_position",
-                                stem, places, ops.Lookup(table_VD, tokens_BT)));
+  const TableSpec table = TokenTable(stem, task.vocabulary);
+  auto x_BTD = ops.Dropout(WithPositions(
+      ops, alone ? "position" : "target_position", stem, places,
+      Widened(ops, stem, table, ops.Lookup(kEmbedding, tokens_BT, table))));
   for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
     const std::string name = BlockName("decoder", i);
     std::optional<SourceMemory<typename Ops::Value>> memory;
@@ -151,7 +187,7 @@ typename Ops::Value Decoder(
   x_BTD = FinalNorm(ops, "decoder", stem, x_BTD);
   ops.Tap(kLastHiddenTap, x_BTD);
   if (stem.output == OutputEmbedding::kTied) {
-    return ops.MatMul(x_BTD, ops.Transpose(table_VD, 0, 1));
+    return TiedLogits(ops, stem, table, x_BTD);
   }
   return ops.Linear("output", x_BTD,
                     {stem.d_model, task.vocabulary, Precision::kF32});

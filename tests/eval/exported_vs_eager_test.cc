@@ -100,6 +100,21 @@ INSTANTIATE_TEST_SUITE_P(Precisions, QuantizedVsEager,
                                   TestName(info.param.second);
                          });
 
+class TablesVsEager : public ::testing::TestWithParam<NetworkCase> {};
+
+TEST_P(TablesVsEager, LogitsAgree) {
+  const NetworkCase& one = GetParam();
+  const Logits logits =
+      LogitsOf(one, RandomWeights(one.architecture, one.task, 5));
+  EXPECT_LT(RelativeError(logits.exact, logits.eager), 1e-4);
+  // A tied output layer may round what it reads on the fly.
+  EXPECT_LT(RelativeError(logits.measured, logits.eager), 0.03);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tables, TablesVsEager,
+                         ::testing::ValuesIn(TableCases(64)),
+                         [](const auto& info) { return TestName(info.param); });
+
 class EagerVsPlain : public ::testing::TestWithParam<NetworkCase> {};
 
 // Both oracles describe one network.
@@ -126,6 +141,26 @@ TEST_P(EagerVsPlain, LogitsAgree) {
 INSTANTIATE_TEST_SUITE_P(F32, EagerVsPlain,
                          ::testing::ValuesIn(NetworkCases(16, Precision::kF32)),
                          [](const auto& info) { return TestName(info.param); });
+
+TEST(EagerInterpreter, AgreesWithThePlainReferenceOnTables) {
+  for (const NetworkCase& one : TableCases(32)) {
+    const auto tokens = RandomTokens(2 * 9, one.task.vocabulary, 3);
+    const NamedTensors quantized = QuantizeByRange(
+        one.architecture, one.task,
+        RandomWeights(one.architecture, one.task, 5), tokens, 2, 9);
+    StoredWeights source(quantized, at::kCPU);
+    EagerOps ops(source);
+    const at::Tensor input = at::tensor(tokens).view({2, 9});
+    const TensorData logits = ToTensorData(
+        Transformer(ops, one.architecture, one.task, input, input));
+    EXPECT_LT(RelativeError({logits.data<float>(),
+                             logits.data<float>() + logits.elements()},
+                            ReferenceLogits(one.architecture, one.task,
+                                            quantized, tokens, 2, 9)),
+              1e-4)
+        << one.name;
+  }
+}
 
 TEST(EagerInterpreter, AgreesWithThePlainReferenceWhenQuantized) {
   const TaskShape task = ClassifierShape(150, 6, 34);

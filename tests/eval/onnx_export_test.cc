@@ -136,6 +136,57 @@ TEST(ExportOnnx, FilesAreAsLongAsTheCostModelSays) {
   }
 }
 
+TEST(ExportOnnx, TablesAreAsLongAsTheCostModelSays) {
+  const TaskShape task = ClassifierShape(700, 5, 12);
+  for (const NetworkCase& one : TableCases(64)) {
+    TaskShape shape = one.task;
+    shape.vocabulary = task.vocabulary;
+    const NamedTensors weights = QuantizeByRange(
+        one.architecture, shape, RandomWeights(one.architecture, shape, 2),
+        RandomTokens(2 * 6, shape.vocabulary, 1), 2, 6);
+    const auto files = ExportOnnx(one.architecture, shape, weights, {});
+    if (files.size() > 1) continue;  // both files have the table
+    const auto predicted =
+        static_cast<double>(CostOf(one.architecture, shape, 1, 8).weight_bytes);
+    const auto actual = static_cast<double>(files.at(kModelFile).size());
+    EXPECT_GE(actual, predicted) << one.name;
+    EXPECT_LE(actual, predicted + 42e3) << one.name;
+  }
+}
+
+// Rows of codes are read, and only then made floats.
+TEST(ExportOnnx, TablesStayInTheirCodes) {
+  Architecture architecture = Make(64, {Precision::kF32});
+  architecture.stem.embedding = ParsePrecision("w2:row");
+  architecture.stem.embedding_rank = 7;
+  const NamedTensors weights = Quantized(architecture);
+  const ReadModel model =
+      ReadOnnx(ExportOnnx(architecture, kTask, weights, {}).at(kModelFile));
+  const ReadTensor& table = model.constants.at("embedding.weight");
+  EXPECT_EQ(table.type, static_cast<std::int32_t>(OnnxType::kUint8));
+  EXPECT_THAT(table.dims, ElementsAre(100, 2));
+  const auto* stored =
+      weights.at("embedding.weight").data<std::uint8_t>() + 3 * 7;
+  EXPECT_EQ(static_cast<unsigned char>(table.bytes[3 * 2]),
+            stored[0] | stored[1] << 2 | stored[2] << 4 | stored[3] << 6);
+  EXPECT_EQ(static_cast<unsigned char>(table.bytes[3 * 2 + 1]),
+            stored[4] | stored[5] << 2 | stored[6] << 4);
+  EXPECT_THAT(model.constants.at("embedding.weight_scale").dims,
+              ElementsAre(100, 1));
+  EXPECT_EQ(model.CountOps("DequantizeLinear"), 0);
+  for (const char* name :
+       {"embedding.weight", "embedding.weight_scale", "embedding.weight_levels",
+        "embedding.expand.weight"}) {
+    NamedTensors lacking = weights;
+    lacking.erase(name);
+    EXPECT_THAT(MessageOf(architecture, lacking), HasSubstr(name));
+  }
+  NamedTensors floats = weights;
+  floats["embedding.weight"] =
+      RandomWeights(architecture, kTask, 1).at("embedding.weight");
+  EXPECT_THAT(MessageOf(architecture, floats), HasSubstr("embedding.weight"));
+}
+
 TEST(ExportOnnx, NamesAMissingWeight) {
   const Architecture architecture =
       Make(32, {Precision::kF32, Precision::kW8A8, Precision::kW4});

@@ -82,7 +82,11 @@ TEST(ReadStored, TellsThePrecisionOfEveryLinear) {
 TEST(ReadStored, CountsEveryProductAndByteOfEveryKind) {
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
-    for (const NetworkCase& one : NetworkCases(64, precision)) {
+    std::vector<NetworkCase> cases = NetworkCases(64, precision);
+    if (precision.IsFloat()) {
+      for (NetworkCase& one : TableCases(64)) cases.push_back(std::move(one));
+    }
+    for (const NetworkCase& one : cases) {
       for (const auto& [name, bytes] : Files(one)) {
         SCOPED_TRACE(one.name + " " + name);
         const StoredModel model = Stored(bytes);
@@ -151,6 +155,29 @@ TEST(ReadStored, ATiedEmbeddingIsATable) {
   EXPECT_EQ(model.products.back().layer, "embedding");
   EXPECT_EQ(model.products.back().weight->bytes, 4 * 50 * 64);
   EXPECT_EQ(model.bytes[0], (StoredBytes{"tables", "f32", 4 * (50 + 24) * 64}));
+}
+
+// Codes by the bits that each takes; scales, places and levels are floats.
+TEST(ReadStored, SaysHowManyBitsATableHas) {
+  for (const auto& [word, bytes] :
+       {std::pair{"w8", 50 * 64}, std::pair{"w4:row", 50 * 32},
+        std::pair{"w2:row", 50 * 16}}) {
+    for (const bool tied : {false, true}) {
+      StemSpec stem{64};
+      stem.embedding = ParsePrecision(word);
+      const NetworkCase one = tied ? DecoderCase("full", stem, Precision::kF32)
+                                   : EncoderCase("full", stem, Precision::kF32);
+      const StoredModel model = Stored(Files(one).at(kModelFile));
+      const std::string label(word, 2);
+      EXPECT_THAT(model.bytes, Contains(StoredBytes{"tables", label, bytes}))
+          << word << tied;
+      if (!tied) continue;
+      const StoredProduct& output = model.products.back();
+      EXPECT_EQ(output.layer, "embedding");
+      EXPECT_EQ(output.weight->label, label == "w8" ? "w8" : label + " table");
+      EXPECT_THAT(output.weight->dims, ElementsAre(64, 50));
+    }
+  }
 }
 
 TEST(ReadStored, ReadsChainsThatTheExporterDoesNotWrite) {

@@ -25,8 +25,8 @@ class ReferenceOps {
   ReferenceOps(const NamedTensors& weights, InputRanges* ranges)
       : weights_(weights), ranges_(ranges) {}
 
-  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim) {
-    return Stored(name + ".weight", {rows, dim});
+  Value Table(const std::string& name, const TableSpec& spec) {
+    return {{spec.rows, spec.dim}, LinearWeight(weights_, name)};
   }
   Value Matrix(const std::string& name, std::int64_t rows,
                std::int64_t columns) {
@@ -36,8 +36,10 @@ class ReferenceOps {
                        std::int64_t columns) {
     return Stored(name + ".features", {rows, columns});
   }
-  Value Lookup(const Value& table, const Value& tokens) {
-    const std::int64_t dim = table.shape[1];
+  Value Lookup(const std::string& name, const Value& tokens,
+               const TableSpec& spec) {
+    const Value table = Table(name, spec);
+    const std::int64_t dim = spec.dim;
     Value y{{tokens.shape[0], tokens.shape[1], dim}, {}};
     for (const double token : tokens.values) {
       const double* row =
@@ -235,15 +237,9 @@ class ReferenceOps {
   }
   void Carry(const std::string&, const Value&) {}
 
-  Value Embedding(const std::string& name, const Value& tokens, std::int64_t,
-                  std::int64_t dim) {
-    const float* table = weights_.at(name + ".weight").data<float>();
-    Value y{{tokens.shape[0], tokens.shape[1], dim}, {}};
-    for (const double token : tokens.values) {
-      const float* row = table + static_cast<std::int64_t>(token) * dim;
-      y.values.insert(y.values.end(), row, row + dim);
-    }
-    return y;
+  Value Embedding(const std::string& name, const Value& tokens,
+                  const TableSpec& spec) {
+    return Lookup(name, tokens, spec);
   }
 
   Value AddPositions(const std::string& name, const Value& x, std::int64_t,

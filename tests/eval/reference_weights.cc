@@ -33,13 +33,21 @@ class WeightVisitor : public CostOps {
                 std::uint64_t seed)
       : weights_(weights), linears_(linears), rng_(seed) {}
 
+  const std::map<std::string, TableSpec>& tables() const { return tables_; }
+
   Value Embedding(const std::string& name, const Value& tokens,
-                  std::int64_t rows, std::int64_t dim) {
-    return Lookup(Table(name, rows, dim), tokens);
+                  const TableSpec& spec) {
+    return Lookup(name, tokens, spec);
   }
-  Value Table(const std::string& name, std::int64_t rows, std::int64_t dim) {
-    Draw(name + ".weight", {rows, dim}, 0, 1);
-    return CostOps::Table(name, rows, dim);
+  Value Lookup(const std::string& name, const Value& tokens,
+               const TableSpec& spec) {
+    Table(name, spec);
+    return CostOps::Lookup(name, tokens, spec);
+  }
+  Value Table(const std::string& name, const TableSpec& spec) {
+    Draw(name + ".weight", {spec.rows, spec.dim}, 0, 1);
+    tables_[name] = spec;
+    return CostOps::Table(name, spec);
   }
   Value Matrix(const std::string& name, std::int64_t rows,
                std::int64_t columns) {
@@ -88,6 +96,7 @@ class WeightVisitor : public CostOps {
 
   NamedTensors& weights_;
   std::vector<LinearLayer>& linears_;
+  std::map<std::string, TableSpec> tables_;
   Rng rng_;
 };
 static_assert(NetworkOps<WeightVisitor>);
@@ -256,6 +265,10 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
   WeightVisitor visitor(drawn, linears, 0);
   VisitWeights(visitor, architecture, task);
   NamedTensors quantized = weights;
+  for (const auto& [name, spec] : visitor.tables()) {
+    if (spec.precision.IsFloat()) continue;
+    RoundWeight(quantized, {name, {spec.dim, spec.rows, spec.precision}});
+  }
   for (const LinearLayer& layer : linears) {
     if (layer.spec.precision.IsFloat()) continue;
     if (layer.spec.precision.levels == Levels::kAsymmetric) {

@@ -83,6 +83,9 @@ std::vector<Fixture> CheckFixtures() {
     fixtures.push_back(
         Named(EncoderCase("full", {48}, precision), precision, 2, 9));
   }
+  for (const NetworkCase& one : TableCases(32)) {
+    fixtures.push_back(Named(one, one.architecture.stem.embedding, 2, 9));
+  }
   for (const Precision precision :
        {Precision::kF32, Precision::kW8A8, Precision::kW4}) {
     for (const auto& [batch, tokens] :

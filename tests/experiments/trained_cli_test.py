@@ -195,6 +195,25 @@ class TrainedTest(CliTest):
         self.assertEqual(factored["model"], "smaller")
         self.assertLess(factored["metrics"]["parameters"]["value"],
                         trial["metrics"]["parameters"]["value"])
+        # The token table in 2 bits, and as a product.
+        _, whole, both = self.json(
+            "compress", study, number, "--embedding", "w8", "--embedding",
+            "w2:row", "--precision", "w4")
+        self.assertEqual(both["model"], "w4, table w2:row")
+        self.assertEqual(both["architecture"]["stem"]["embedding"], "w2:row")
+        self.assertLess(both["metrics"]["file_bytes"]["value"],
+                        whole["metrics"]["file_bytes"]["value"])
+        _, product = self.json(
+            "compress", study, number, "--embedding-rank", "4", "--embedding",
+            "w8", "--set", "compression.steps=30")
+        self.assertEqual(product["architecture"]["stem"]["embedding_rank"], 4)
+        self.assertGreater(product["metrics"]["accuracy"]["value"], 0.8)
+        _, message = self.hone("compress", study, number, "--embedding", "w4",
+                               expect=2)
+        self.assertIn('use one of "f32", "w8", "w4:row", "w2:row"', message)
+        _, message = self.hone("compress", study, number, "--embedding-rank",
+                               "99", expect=2)
+        self.assertIn("embedding_rank: 99 is not below d_model", message)
         _, message = self.hone("compress", study, number, "--feed-forward",
                                "999", expect=2)
         self.assertIn("feed-forward width of 32, and 999", message)

@@ -41,6 +41,27 @@ TEST(Architecture, HashIsTheIdentity) {
   EXPECT_EQ(WithoutPrecision(other), WithoutPrecision(kExample));
 }
 
+TEST(Architecture, TablesOfTokensAreWrittenWhereTheyAreNotPlain) {
+  Architecture other = kExample;
+  other.stem.embedding = ParsePrecision("w4:row");
+  EXPECT_EQ(WithoutPrecision(other), WithoutPrecision(kExample));
+  other.stem.embedding_rank = 32;
+  EXPECT_EQ(WithoutPrecision(other).stem.embedding_rank, 32);
+  const std::string text = CanonicalText(other);
+  EXPECT_NE(
+      text.find(
+          R"("stem":{"d_model":128,"embedding":"w4:row","embedding_rank":32,)"),
+      std::string::npos)
+      << text;
+  EXPECT_EQ(ArchitectureFromJson(ParseJson(text, "t"), "t"), other);
+  EXPECT_EQ(ShortText(other).substr(0, 24), "d128 table r32 w4:row L3");
+  for (const NetworkCase& one : TableCases(32)) {
+    EXPECT_EQ(ArchitectureFromJson(ToJson(one.architecture), "t"),
+              one.architecture)
+        << one.name;
+  }
+}
+
 TEST(Architecture, RefusesWhatItDoesNotKnow) {
   const auto refused = [](const std::string& from, const std::string& to,
                           const std::string& message) {
@@ -66,6 +87,13 @@ TEST(Architecture, RefusesWhatItDoesNotKnow) {
   refused(R"("stem")", R"("stern")", "'stem' is missing");
   refused(R"({"d_model":128,)", R"({"x":1,"d_model":128,)", "unknown key 'x'");
   refused(R"("width":128)", R"("width":1.5)", "whole number");
+  refused(R"("stem":{)", R"("stem":{"embedding":"w5",)",
+          "a.json.stem.embedding: unknown precision 'w5'");
+  refused(R"("stem":{)", R"("stem":{"embedding":"w4",)",
+          "a.json.stem.embedding: w4 is not for tables; use one of");
+  refused(R"("stem":{)", R"("stem":{"embedding_rank":128,)",
+          "a.json.stem.embedding_rank: 128 is not below d_model 128");
+  refused(R"("stem":{)", R"("stem":{"embedding_rank":0,)", "from 1 to");
 }
 
 TEST(Architecture, EveryKindRoundTrips) {

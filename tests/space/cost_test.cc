@@ -72,6 +72,30 @@ TEST(Cost, BytesOfATableOfLevels) {
             others + weights / 2 + 5 * weights / 32 + 4 * outputs);
 }
 
+// 1,000 rows of codes and a scale each; rows take whole bytes.
+TEST(Cost, BytesOfATokenTable) {
+  const auto cost = [](const char* word, std::int64_t rank) {
+    StemSpec stem{64};
+    stem.embedding = ParsePrecision(word);
+    stem.embedding_rank = rank;
+    return CostOf({stem, {{MultiHead(4), {128}, Precision::kF32}}}, kTask, 1,
+                  10);
+  };
+  const Cost whole = cost("f32", 0);
+  EXPECT_EQ(cost("w8", 0).parameters, whole.parameters);
+  const std::int64_t others = whole.weight_bytes - 4 * 64'000;
+  EXPECT_EQ(cost("w8", 0).weight_bytes, others + 64'000 + 4'000);
+  EXPECT_EQ(cost("w4:row", 0).weight_bytes, others + 32'000 + 4'000);
+  EXPECT_EQ(cost("w2:row", 0).weight_bytes, others + 16'000 + 4'000);
+  // With the layer that widens: 7 x 64 weights and 64 biases.
+  EXPECT_EQ(cost("f32", 7).parameters, whole.parameters - 57'000 + 7 * 64 + 64);
+  EXPECT_EQ(cost("w4:row", 7).weight_bytes,
+            others + 4 * (7 * 64 + 64) + 1'000 * (4 + 4));
+  EXPECT_EQ(cost("f32", 7).multiply_adds, whole.multiply_adds + 10 * 7 * 64);
+  // 61 x 1,064 is more than 64,000.
+  EXPECT_EQ(cost("f32", 61), whole);
+}
+
 TEST(Cost, MetricsByName) {
   const Cost cost = {1, 2, 3, 4, 5};
   double expected = 1;

@@ -110,6 +110,13 @@ inline std::vector<NetworkCase> NetworkCases(std::int64_t d_model,
     one.name += " factored";
     cases.push_back(one);
   }
+  for (NetworkCase one : {EncoderCase("full", {d_model}, precision),
+                          DecoderCase("full:2", {d_model}, precision),
+                          TranslationCase({d_model}, precision)}) {
+    one.architecture.stem.embedding_rank = d_model / 4;
+    one.name += " narrow table";
+    cases.push_back(one);
+  }
   NetworkCase features = EncoderCase("full", {d_model}, precision);
   features.name = "features";
   features.task = FeatureShape(7, 6, 24);
@@ -150,6 +157,30 @@ inline std::vector<Precision> EveryPrecision() {
     precisions.push_back(ParsePrecision(word));
   }
   return precisions;
+}
+
+// Every way that a token table is stored, in every topology and tied and not,
+// of this width and of one whose rows do not fill bytes.
+inline std::vector<NetworkCase> TableCases(std::int64_t d_model) {
+  std::vector<NetworkCase> cases;
+  for (const char* word : {"w8", "w4:row", "w2:row"}) {
+    for (const std::int64_t rank : {std::int64_t{0}, std::int64_t{7}}) {
+      StemSpec stem{d_model};
+      stem.embedding = ParsePrecision(word);
+      stem.embedding_rank = rank;
+      StemSpec untied = stem;
+      untied.output = OutputEmbedding::kUntied;
+      for (NetworkCase one : {EncoderCase("full", stem, Precision::kF32),
+                              DecoderCase("full:2", stem, Precision::kF32),
+                              DecoderCase("full:1", untied, Precision::kF32),
+                              TranslationCase(stem, Precision::kF32)}) {
+        one.name += std::string(" table ") + word;
+        if (rank > 0) one.name += " rank " + std::to_string(rank);
+        cases.push_back(one);
+      }
+    }
+  }
+  return cases;
 }
 
 // For names of parameterized tests.

@@ -48,6 +48,24 @@ TEST(Precision, RefusesWhatIsNoPrecision) {
   }
 }
 
+TEST(Precision, TablesTakeAFewWords) {
+  for (const char* word : {"f32", "w8", "w4:row", "w2:row"}) {
+    EXPECT_EQ(Name(ParseTablePrecision(word)), word);
+  }
+  for (const char* word : {"w4", "w3:row", "w8a8", "w8:tensor", "w8-asymmetric",
+                           "w4-nf4:row", "w2-kmeans:row"}) {
+    try {
+      ParseTablePrecision(word);
+      ADD_FAILURE() << word;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_THAT(error.what(), testing::HasSubstr("use one of \"f32\""))
+          << word;
+    }
+  }
+  EXPECT_THROW(ParseTablePrecision("w5"), Error);
+}
+
 TEST(Precision, BlocksAndScales) {
   const Precision w4 = ParsePrecision("w4");
   EXPECT_EQ(BlockFor(w4, 128), 32);

@@ -95,13 +95,13 @@ TEST(SearchSpace, EncodingRoundTrips) {
   std::set<std::vector<int>> codes;
   for (const Architecture& member : space.Enumerate(1000)) {
     const std::vector<int> genes = Encode(space, member);
-    EXPECT_EQ(genes.size(), 7u + 2 * 5u);
+    EXPECT_EQ(genes.size(), 9u + 2 * 5u);
     EXPECT_EQ(Decode(space, genes), member);
     codes.insert(genes);
   }
   EXPECT_EQ(static_cast<double>(codes.size()), space.Size());
   std::vector<int> genes = *codes.begin();
-  genes[7] = 99;
+  genes[9] = 99;
   EXPECT_THROW(Decode(space, genes), Error);
   genes.pop_back();
   EXPECT_THROW(Decode(space, genes), Error);
@@ -131,6 +131,19 @@ TEST(SearchSpace, RefusesBadOptionsByName) {
   refused([](Options& o) { o.layers = {2, 2}; }, "space.layers[1]: '2'");
   refused([](Options& o) { o.attention = {"fulll"}; }, "space.attention[0]");
   refused([](Options& o) { o.attention = {"local:0"}; }, "window");
+  refused(
+      [](Options& o) {
+        o.embedding = {"f32", "w4"};
+      },
+      "space.embedding[1]: 'w4': the rows of a table");
+  refused([](Options& o) { o.embedding = {"w8:row"}; },
+          "space.embedding[0]: 'w8:row' is spelled 'w8'");
+  refused([](Options& o) { o.embedding = {}; }, "space.embedding: at least");
+  refused(
+      [](Options& o) {
+        o.embedding_rank = {8, 8};
+      },
+      "space.embedding_rank[1]: '8'");
   refused([](Options& o) { o.constraints = {"params <= 3"}; },
           "space.constraints[0]: unknown cost metric 'params'");
 }
@@ -168,6 +181,59 @@ TEST(SearchSpace, EncoderDecoderEqualsEnumeration) {
     seen.insert(sample);
   }
   EXPECT_EQ(static_cast<double>(seen.size()), space.Size());
+}
+
+// 100 rows: a rank of 20 makes a table of 24 columns no smaller (20 x 124 >
+// 2400) and one of 32 columns smaller (20 x 132 > 3200 is false: 2640).
+TEST(SearchSpace, TablesOfTokensAreChoicesOfTheStem) {
+  SearchSpaceOptions options = Small();
+  options.layers = {1};
+  options.heads = {4};
+  options.feed_forward = {32};
+  options.attention = {"full"};
+  options.precision = {"f32"};
+  options.embedding = {"w2:row", "f32"};
+  options.embedding_rank = {20, 0, 4};
+  const SearchSpace space(options, kTask);
+  EXPECT_EQ(space.EmbeddingRanks(24), (std::vector<std::int64_t>{0, 4}));
+  EXPECT_EQ(space.EmbeddingRanks(32), (std::vector<std::int64_t>{20, 0, 4}));
+  EXPECT_EQ(space.Size(), 2 * 2 + 2 * 3);
+  const auto members = space.Enumerate(100);
+  const std::set<Architecture> distinct(members.begin(), members.end());
+  EXPECT_EQ(static_cast<double>(distinct.size()), space.Size());
+  for (const Architecture& member : members) {
+    CheckArchitecture(member, "a");
+    EXPECT_TRUE(space.Contains(member));
+    EXPECT_EQ(Decode(space, Encode(space, member)), member);
+  }
+  EXPECT_EQ(space.Largest()->stem.embedding_rank, 20);
+  EXPECT_EQ(Name(space.Largest()->stem.embedding), "w2:row");
+  EXPECT_EQ(space.Smallest()->stem.embedding_rank, 0);
+  std::set<Architecture> reached;
+  Architecture now = members.front();
+  for (int i = 0; i < 500; ++i) {
+    Rng rng(9, i, "mutate");
+    const Architecture child = Mutate(space, now, 0.2, rng);
+    EXPECT_TRUE(space.Contains(Crossover(space, now, child, rng)));
+    reached.insert(now = child);
+  }
+  EXPECT_EQ(reached, distinct);
+}
+
+TEST(SearchSpace, NetworksThatReadVectorsHaveNoTable) {
+  const auto refused = [](SearchSpaceOptions options) {
+    options.heads = {4};
+    try {
+      const SearchSpace space(options, FeatureShape(7, 5, 16));
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("has no token table"),
+                std::string::npos)
+          << error.what();
+    }
+  };
+  refused({.embedding = {"w8"}});
+  refused({.embedding_rank = {0, 4}});
 }
 
 TEST(SearchSpace, RefusesKindsThatCannotBeCausal) {

@@ -111,7 +111,7 @@ TEST(Taps, QueriesAreProjectedInputs) {
   const at::Tensor tokens =
       at::tensor(std::vector<std::int64_t>{3, 1, 4}).unsqueeze(0);
   Classifier(ops, architecture, task, tokens);
-  const at::Tensor x = ops.Embedding("embedding", tokens, 20, 8);
+  const at::Tensor x = ops.Embedding("embedding", tokens, {20, 8});
   const at::Tensor expected =
       ops.Linear("encoder.0.attention.query",
                  ops.LayerNorm("encoder.0.attention_norm", x, 8), {8, 8});

@@ -38,7 +38,11 @@ TEST_F(EagerOpsTest, EmbeddingGradient) {
   const at::Tensor table = Give("e.weight", {7, 3}, 2);
   const at::Tensor tokens_BT =
       at::tensor(std::vector<std::int64_t>{0, 3, 3, 6, 1, 0}).view({2, 3});
-  ExpectGradients([&] { return ops.Embedding("e", tokens_BT, 7, 3); }, {table});
+  ExpectGradients(
+      [&] {
+        return ops.Embedding("e", tokens_BT, {7, 3});
+      },
+      {table});
 }
 
 TEST_F(EagerOpsTest, AddPositionsGradient) {

@@ -85,7 +85,8 @@ TEST_F(Qat, BeginsWithTheWeightsThatWereRounded) {
         {7, at::TensorOptions().dtype(at::kFloat), {}, job.initial});
     const LinearUses linears =
         CalibrationRun(architecture, kTask, job.initial, data).FindLinears();
-    QatWeights qat(inner, linears, job.quantized);
+    QatWeights qat(inner, linears, TablesOf(job.architecture, job.task),
+                   job.quantized);
     StoredWeights stored(job.quantized, at::kCPU);
     const NamedTensors again = qat.Quantized(job.initial);
     for (const auto& [name, use] : linears) {
@@ -120,7 +121,8 @@ TEST_F(Qat, StoresWhatItTrained) {
         {7, at::TensorOptions().dtype(at::kFloat), {}, job.initial});
     const LinearUses linears =
         CalibrationRun(architecture, kTask, job.initial, data).FindLinears();
-    QatWeights qat(inner, linears, job.quantized);
+    QatWeights qat(inner, linears, TablesOf(job.architecture, job.task),
+                   job.quantized);
     {
       // Scales that have moved.
       const at::NoGradGuard no_grad;
@@ -144,10 +146,48 @@ TEST_F(Qat, StoresWhatItTrained) {
   }
 }
 
+// Of a table too, whose rows are looked up one by one in a classifier and used
+// whole by a decoder with a tied output.
+TEST_F(Qat, StoresTheTablesItTrained) {
+  const at::NoGradGuard no_grad;
+  for (const char* word : {"w8", "w4:row", "w2:row"}) {
+    Architecture architecture = TinyArchitecture(32, Precision::kF32);
+    architecture.stem.embedding = ParsePrecision(word);
+    const TrainingJob job = Job(architecture);
+    TrainableWeights inner(
+        {7, at::TensorOptions().dtype(at::kFloat), {}, job.initial});
+    const TableUses tables = TablesOf(architecture, kTask);
+    QatWeights qat(inner, {}, tables, job.quantized);
+    ASSERT_EQ(qat.Leaves().size(), 1u);
+    EXPECT_EQ(qat.Leaves()[0].sizes(), at::IntArrayRef({40, 1}));
+    for (const at::Tensor& leaf : qat.Leaves()) leaf.add_(0.1);
+    const NamedTensors quantized = qat.Quantized(job.initial);
+    StoredWeights stored(quantized, at::kCPU);
+    const TableSpec spec = tables.at("embedding");
+    const at::Tensor expected = stored.GetTable("embedding", spec);
+    const at::Tensor tokens = at::tensor({3, 0, 39, 3}).view({2, 2});
+    EXPECT_LT(qat.Lookup("embedding", tokens, spec)
+                  .sub(stored.Lookup("embedding", tokens, spec))
+                  .abs()
+                  .max()
+                  .item<double>(),
+              1e-6)
+        << word;
+    EXPECT_LT(qat.GetTable("embedding", spec)
+                  .sub(expected)
+                  .abs()
+                  .max()
+                  .item<double>(),
+              1e-6)
+        << word;
+  }
+}
+
 // Two bits cost much, and training with them in sight, guided by the network
 // before, brings the logits back.
 TEST_F(Qat, RegainsWhatRoundingLost) {
-  const Architecture rounded = TinyArchitecture(32, ParsePrecision("w2"));
+  Architecture rounded = TinyArchitecture(32, ParsePrecision("w2"));
+  rounded.stem.embedding = ParsePrecision("w2:row");
   const Architecture exact = WithoutPrecision(rounded);
   TrainingJob job = Job(rounded);
   TrainingJob plain = job;

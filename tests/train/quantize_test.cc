@@ -11,6 +11,7 @@
 #include "train/compress/calibrate.h"
 #include "train/compress/matrix_quantization.h"
 #include "train/compress/smooth.h"
+#include "train/compress/stored_matrix.h"
 #include "train/eager_ops.h"
 #include "train/forward.h"
 #include "train/weights.h"
@@ -93,6 +94,31 @@ TEST_P(QuantizeTest, HasTheStatedLayout) {
        {"embedding.weight", "position.weight", "classifier.bias",
         "encoder.0.attention_norm.bias"}) {
     EXPECT_EQ(quantized.at(kept), weights.at(kept));
+  }
+}
+
+TEST_P(QuantizeTest, RoundsTheTokenTableByRows) {
+  for (const char* word : {"w8", "w4:row", "w2:row"}) {
+    Architecture architecture = TinyArchitecture(48, Precision::kW8A8);
+    architecture.stem.embedding = ParsePrecision(word);
+    const NamedTensors weights = Weights(architecture);
+    const NamedTensors quantized = Quantize(architecture);
+    const std::vector<std::int64_t> shape =
+        weights.at("embedding.weight").shape;
+    EXPECT_EQ(quantized.at("embedding.weight").shape, shape);
+    EXPECT_EQ(quantized.at("embedding.weight_scale").shape,
+              (std::vector<std::int64_t>{shape[0]}));
+    EXPECT_EQ(quantized.contains("embedding.weight_levels"),
+              std::string(word) == "w2:row");
+    StoredWeights source(quantized, at::kCPU);
+    const TensorData rounded = ToTensorData(source.GetTable(
+        "embedding", {shape[0], shape[1], architecture.stem.embedding}));
+    const std::vector<float> exact = Floats(weights, "embedding.weight");
+    const std::vector<float> expected = Dequantize(
+        QuantizeMatrix(exact, shape[0], shape[1], architecture.stem.embedding));
+    const std::vector<float> stored(rounded.data<float>(),
+                                    rounded.data<float>() + rounded.elements());
+    EXPECT_EQ(stored, expected) << word;
   }
 }
 

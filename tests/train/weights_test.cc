@@ -110,7 +110,7 @@ TEST(TrainableWeights, LookupTrainsOnlyTheRowsOfTheBatch) {
   TrainableWeights weights({.seed = 1});
   const at::Tensor tokens_BT =
       at::tensor(std::vector<std::int64_t>{4, 2, 4, 4}).view({2, 2});
-  const at::Tensor y_BTD = weights.Lookup("e", tokens_BT, 10, 3);
+  const at::Tensor y_BTD = weights.Lookup("e", tokens_BT, {10, 3});
   AdamTable& table = weights.tables().at("e.weight");
   y_BTD.sum().backward();
   const at::Tensor gradient_UD = table.Gradient();
@@ -135,7 +135,7 @@ TEST(TrainableWeights, StartFromGivenValues) {
   TrainableWeights weights(options);
   const at::Tensor tokens =
       at::tensor(std::vector<std::int64_t>{1}).view({1, 1});
-  EXPECT_EQ(weights.Lookup("e", tokens, 2, 2).flatten()[0].item<float>(), 3);
+  EXPECT_EQ(weights.Lookup("e", tokens, {2, 2}).flatten()[0].item<float>(), 3);
   EXPECT_THROW(weights.CheckInitialUsed(), Error);
 }
 

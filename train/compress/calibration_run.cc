@@ -12,6 +12,11 @@ constexpr std::int64_t kCalibrationBatch = 64;
 
 }  // namespace
 
+TableUses TablesOf(const Architecture& architecture, const TaskShape& task) {
+  if (task.features > 0) return {};
+  return {{kEmbedding, TokenTable(architecture.stem, task.vocabulary)}};
+}
+
 CalibrationRun::CalibrationRun(const Architecture& architecture,
                                const TaskShape& task,
                                const NamedTensors& weights,

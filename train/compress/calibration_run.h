@@ -25,6 +25,9 @@ struct LinearUse {
   std::string input;
 };
 using LinearUses = std::map<std::string, LinearUse>;
+// The tables of tokens, by name; none where a network reads vectors.
+using TableUses = std::map<std::string, TableSpec>;
+TableUses TablesOf(const Architecture& architecture, const TaskShape& task);
 
 // Runs a network over calibration data and shows what its linear layers read.
 // The arguments must outlive it. Not thread-safe.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
@@ -103,8 +104,13 @@ QatWeights::Grid QatWeights::InputGrid(const std::string& name,
 }
 
 QatWeights::QatWeights(WeightSource& inner, const LinearUses& linears,
-                       const NamedTensors& quantized)
+                       const TableUses& tables, const NamedTensors& quantized)
     : inner_(inner) {
+  for (const auto& [name, spec] : tables) {
+    if (spec.precision.IsFloat()) continue;
+    tables_[name] = spec;
+    weights_[name] = WeightGrid(name, AsMatrix(spec), quantized);
+  }
   for (const auto& [name, use] : linears) {
     if (use.spec.precision.IsFloat()) continue;
     linears_[name] = use;
@@ -120,10 +126,22 @@ at::Tensor QatWeights::Get(const std::string& name, WeightRole role,
   return inner_.Get(name, role, shape);
 }
 
+at::Tensor QatWeights::GetTable(const std::string& name,
+                                const TableSpec& spec) {
+  const at::Tensor table_VD = inner_.GetTable(name, spec);
+  if (!tables_.contains(name)) return table_VD;
+  const Grid& grid = weights_.at(name);
+  return RoundThrough(table_VD, grid.Scale(), grid.range);
+}
+
 at::Tensor QatWeights::Lookup(const std::string& name,
-                              const at::Tensor& tokens_BT, std::int64_t rows,
-                              std::int64_t dim) {
-  return inner_.Lookup(name, tokens_BT, rows, dim);
+                              const at::Tensor& tokens_BT,
+                              const TableSpec& spec) {
+  const at::Tensor x_BTD = inner_.Lookup(name, tokens_BT, spec);
+  if (!tables_.contains(name)) return x_BTD;
+  const Grid& grid = weights_.at(name);
+  return RoundThrough(x_BTD, at::embedding(grid.Scale(), tokens_BT),
+                      grid.range);
 }
 
 LinearWeights QatWeights::GetLinear(const std::string& name,
@@ -149,27 +167,35 @@ std::vector<at::Tensor> QatWeights::Leaves() const {
   return leaves;
 }
 
+// Codes and scales of a matrix as they are now, in place of its weights.
+void QatWeights::StoreRounded(const std::string& name, const LinearSpec& spec,
+                              NamedTensors& weights) const {
+  const Grid& grid = weights_.at(name);
+  const at::Tensor scale = grid.Scale();
+  const at::Tensor weight = ToTensor(weights.at(name + ".weight"), at::kCPU)
+                                .view({scale.numel(), -1});
+  at::Tensor codes = NearestLevel(weight.div(scale), grid.range);
+  QuantizedMatrix matrix{spec.out, spec.in, weight.size(1), {}, {}, {}, {}};
+  if (grid.zero.defined()) {
+    codes = codes.add(grid.zero);
+    matrix.zeros = ValuesOf<std::int16_t>(grid.zero);
+  }
+  matrix.codes = ValuesOf<std::int16_t>(codes);
+  matrix.scales = ValuesOf<float>(scale);
+  if (grid.range.table) {
+    matrix.levels = ValuesOf<std::int8_t>(*grid.range.table);
+  }
+  StoreMatrix(name, spec, matrix, weights);
+}
+
 NamedTensors QatWeights::Quantized(NamedTensors weights) const {
   const at::NoGradGuard no_grad;
+  for (const auto& [name, spec] : tables_) {
+    StoreRounded(name, AsMatrix(spec), weights);
+  }
   for (const auto& [name, use] : linears_) {
-    const Grid& grid = weights_.at(name);
-    const at::Tensor scale = grid.Scale();
-    const at::Tensor weight = ToTensor(weights.at(name + ".weight"), at::kCPU)
-                                  .view({scale.numel(), -1});
-    at::Tensor codes = NearestLevel(weight.div(scale), grid.range);
-    QuantizedMatrix matrix{use.spec.out, use.spec.in, weight.size(1), {}, {},
-                           {},           {}};
-    if (grid.zero.defined()) {
-      codes = codes.add(grid.zero);
-      matrix.zeros = ValuesOf<std::int16_t>(grid.zero);
-    }
-    matrix.codes = ValuesOf<std::int16_t>(codes);
-    matrix.scales = ValuesOf<float>(scale);
-    if (grid.range.table) {
-      matrix.levels = ValuesOf<std::int8_t>(*grid.range.table);
-    }
     const std::vector<float> bias = Floats(weights, name + ".bias");
-    StoreMatrix(name, use.spec, matrix, weights);
+    StoreRounded(name, use.spec, weights);
     const auto input = inputs_.find(use.input);
     if (input == inputs_.end()) continue;
     StoreInput(name, use.spec,

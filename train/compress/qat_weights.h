@@ -24,14 +24,15 @@ class QatWeights : public WeightSource {
   // `inner` holds the unrounded weights and must outlive it; `quantized` is
   // what QuantizeNetwork made of their start.
   QatWeights(WeightSource& inner, const LinearUses& linears,
-             const NamedTensors& quantized);
+             const TableUses& tables, const NamedTensors& quantized);
 
   at::Tensor Get(const std::string& name, WeightRole role,
                  at::IntArrayRef shape) override;
   LinearWeights GetLinear(const std::string& name,
                           const LinearSpec& spec) override;
+  at::Tensor GetTable(const std::string& name, const TableSpec& spec) override;
   at::Tensor Lookup(const std::string& name, const at::Tensor& tokens_BT,
-                    std::int64_t rows, std::int64_t dim) override;
+                    const TableSpec& spec) override;
 
   // The logarithms, to be trained without decay.
   std::vector<at::Tensor> Leaves() const;
@@ -54,8 +55,12 @@ class QatWeights : public WeightSource {
   static Grid InputGrid(const std::string& name, const LinearSpec& spec,
                         const NamedTensors& quantized);
 
+  void StoreRounded(const std::string& name, const LinearSpec& spec,
+                    NamedTensors& weights) const;
+
   WeightSource& inner_;
   LinearUses linears_;
+  TableUses tables_;
   std::map<std::string, Grid> weights_;
   std::map<std::string, Grid> inputs_;  // by LinearUse::input
 };

@@ -60,6 +60,21 @@ Matrices RoundWeights(CalibrationRun& run, const LinearUses& linears,
   return matrices;
 }
 
+// Rounds the tables and leaves what their codes stand for in `tensors`, so that
+// the rest is calibrated on it.
+Matrices RoundTables(const TableUses& tables, NamedTensors& tensors) {
+  Matrices matrices;
+  for (const auto& [name, spec] : tables) {
+    if (spec.precision.IsFloat()) continue;
+    const std::string weight = name + ".weight";
+    matrices[name] = QuantizeMatrix(Floats(tensors, weight), spec.rows,
+                                    spec.dim, spec.precision);
+    tensors[weight] =
+        Stored(DType::kF32, {spec.rows, spec.dim}, Dequantize(matrices[name]));
+  }
+  return matrices;
+}
+
 struct MeanInputs {
   at::Tensor exact;
   at::Tensor rounded;
@@ -121,6 +136,8 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
       CalibrationRun run(architecture, task, weights, calibration);
       tensors = SmoothInputs(architecture, run, linears, std::move(tensors));
     }
+    const TableUses tables = TablesOf(architecture, task);
+    const Matrices rounded_tables = RoundTables(tables, tensors);
     const NamedTensors exact = tensors;
     CalibrationRun run(architecture, task, exact, calibration);
     const Matrices matrices = RoundWeights(run, linears, exact, options);
@@ -143,6 +160,9 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
       if (use.spec.precision.int8_activations) {
         StoreInput(name, use.spec, inputs.at(use.input), bias, tensors);
       }
+    }
+    for (const auto& [name, matrix] : rounded_tables) {
+      StoreMatrix(name, AsMatrix(tables.at(name)), matrix, tensors);
     }
     return tensors;
   });

@@ -60,9 +60,11 @@ struct QuantizationOptions {
   }
 };
 
-// The quantized form of each linear layer, by name; everything else as it was
-// (with smoothing, norms and their readers are scaled against each other).
-//   NAME.weight            f32 [out,in], or codes: i8 where they are numbers of
+// The quantized form of each linear layer and of the token table, by name;
+// everything else as it was (with smoothing, norms and their readers are scaled
+// against each other).
+//   NAME.weight            f32 [out,in] (a table: [rows,dim]), or codes: i8
+//   where they are numbers of
 //                          8 or 4 bits; u8 where they lie above a zero point or
 //                          name a level. One code a byte here, packed when
 //                          exported
@@ -74,9 +76,9 @@ struct QuantizationOptions {
 //   NAME.bias              f32 [out]; with 8-bit activations i32 with scale
 //                          input_scale * weight_scale[o]
 // `calibration` holds the examples whose activations choose what depends on
-// them; layers that read the same tensor get the same input scale and zero
-// point. Throws kUsage for weights with which an activation is not finite, and
-// names the layer.
+// them, with the rounded table; layers that read the same tensor get the same
+// input scale and zero point. Throws kUsage for weights with which an
+// activation is not finite, and names the layer.
 NamedTensors QuantizeNetwork(const Architecture& architecture,
                              const TaskShape& task, const NamedTensors& weights,
                              const TaskData& calibration,

@@ -325,8 +325,15 @@ void CheckStem(const StemSpec& larger, StemSpec smaller) {
         "channel can go; networks with learned or rotary positions, or none, "
         "can be made narrower");
   }
+  if (d_model < larger.d_model && larger.embedding_rank != 0) {
+    Refuse("the token table is a product, so no channel can go");
+  }
   smaller.d_model = larger.d_model;
-  if (smaller != larger) Refuse("the stems differ in more than d_model");
+  smaller.embedding = larger.embedding;
+  if (larger.embedding_rank == 0) smaller.embedding_rank = 0;
+  if (smaller != larger) {
+    Refuse("the stems differ in more than d_model and the token table");
+  }
 }
 
 struct BlockPlace {
@@ -358,7 +365,8 @@ NamedTensors ShrinkNetwork(const Architecture& larger,
   if (larger == smaller) return weights;
   CheckCanShrink(larger, smaller);
   const Architecture from = WithoutPrecision(larger);
-  const Architecture to = WithoutPrecision(smaller);
+  Architecture to = WithoutPrecision(smaller);
+  to.stem.embedding_rank = from.stem.embedding_rank;
   NamedTensors result = weights;
   if (from != WithoutRanks(to)) {
     const Importance importance =

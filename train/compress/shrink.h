@@ -45,16 +45,18 @@ struct CompressionOptions {
 };
 
 // Throws Error{kUsage}, naming what differs, unless `smaller` can be cut out of
-// `larger`: a stem that is the same but for a smaller d_model, no more blocks,
-// in each block that is left the same kinds with at most as many heads (of the
-// same dimension) and neurons, and a rank only where `larger` has none. Heads
-// that share keys, project the tokens or look at a source stay as they are, and
-// so does d_model under sinusoids, which are another table for each.
+// `larger`: a stem that is the same but for a smaller d_model and the token
+// table's precision and rank, no more blocks, in each block that is left the
+// same kinds with at most as many heads (of the same dimension) and neurons,
+// and a rank only where `larger` has none. Heads that share keys, project the
+// tokens or look at a source stay as they are, and so does d_model under
+// sinusoids, which are another table for each, and under a table of a rank.
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller);
 
 // The weights of `smaller`, f32, cut out of those of `larger`: the blocks, then
 // of each the heads and neurons, and of the stream the channels that matter
-// most stay, in their order, and layers of a rank become the nearest product.
+// most stay, in their order, and layers of a rank become the nearest product. A
+// token table of a rank stays whole here (FactorTable).
 // Without ranks the network computes exactly what the larger one computes with
 // the rest masked. Masked channels are 0 in tables and in norms' outputs, and
 // norms take their mean and variance over the channels that stay; of each head

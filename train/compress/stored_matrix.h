@@ -20,6 +20,11 @@ TensorData Stored(DType dtype, std::vector<std::int64_t> shape,
 
 std::vector<float> Floats(const NamedTensors& tensors, const std::string& name);
 
+// A table as a matrix with an output for each row.
+inline LinearSpec AsMatrix(const TableSpec& table) {
+  return {table.dim, table.rows, table.precision};
+}
+
 // Writes a layer's codes, scales, zero points and levels as QuantizeNetwork
 // lays them out.
 void StoreMatrix(const std::string& name, const LinearSpec& spec,

@@ -80,8 +80,8 @@ at::Tensor BertEncoder::HiddenStates(const at::Tensor& tokens_BT) {
   at::Tensor x_BTD = ops_.LayerNorm(
       "embedding_norm",
       ops_.AddPositions("position",
-                        ops_.Embedding("embedding", framed_BT, bert_.vocabulary,
-                                       stem.d_model),
+                        ops_.Embedding("embedding", framed_BT,
+                                       {bert_.vocabulary, stem.d_model}),
                         bert_.places, stem.d_model),
       stem.d_model);
   for (std::size_t i = 0; i < bert_.architecture.encoder.size(); ++i) {
