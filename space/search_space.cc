@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "space/base/error.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -122,6 +124,9 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
   CheckList(options.activation, "activation");
   CheckList(options.precision, "precision");
   CheckPrecision(options.precision);
+  CheckList(options.rank, "rank");
+  CheckList(options.head_dim, "head_dim");
+  CheckList(options.attention_products, "attention_products");
   CheckList(options.positions, "positions");
   CheckList(options.norm, "norm");
   CheckList(options.norm_place, "norm_place");
@@ -137,6 +142,8 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
     Refuse("decoder_attention",
            "only a translation has an encoder and a decoder; use attention");
   }
+  CheckRank();
+  CheckProducts();
   for (std::size_t i = 0; i < options.constraints.size(); ++i) {
     const std::string where = "constraints[" + std::to_string(i) + "]";
     try {
@@ -213,10 +220,8 @@ std::vector<AttentionSpec> SearchSpace::AttentionChoices(const StemSpec& stem,
   for (const std::string& word : AttentionWords(decoder)) {
     for (const std::int64_t heads : options_.heads) {
       if (stem.d_model % heads != 0) continue;
-      const bool odd = (stem.d_model / heads) % 2 != 0;
-      if (odd && stem.positions == Positions::kRotary) continue;
       const auto choice = WithHeads(ParseAttention(word), heads);
-      if (choice &&
+      if (choice && !HeadDimChoices(stem, *choice).empty() &&
           std::find(choices.begin(), choices.end(), *choice) == choices.end()) {
         choices.push_back(*choice);
       }
@@ -257,26 +262,160 @@ std::vector<StemSpec> SearchSpace::StemChoices() const {
   return stems;
 }
 
-std::vector<BlockSpec> SearchSpace::BlockChoices(const StemSpec& stem,
-                                                 std::size_t encoder_layers,
-                                                 bool decoder) const {
-  std::vector<BlockSpec> choices;
-  const auto crosses = CrossChoices(stem, decoder ? encoder_layers : 0);
-  for (const AttentionSpec& attention : AttentionChoices(stem, decoder)) {
-    for (const std::int64_t width : options_.feed_forward) {
-      for (const std::string& activation : options_.activation) {
-        for (const std::string& precision : options_.precision) {
-          for (const auto& cross : crosses) {
-            choices.push_back({attention,
-                               {width, Parse<Activation>(activation)},
-                               ParsePrecision(precision),
-                               cross});
+std::vector<std::int64_t> SearchSpace::HeadDimChoices(
+    const StemSpec& stem, const AttentionSpec& attention) const {
+  const std::int64_t usual = stem.d_model / Heads(attention);
+  std::vector<std::int64_t> choices;
+  for (const std::int64_t listed : options_.head_dim) {
+    const std::int64_t head_dim = listed == usual ? 0 : listed;
+    const bool odd = (head_dim > 0 ? head_dim : usual) % 2 != 0;
+    if (odd && stem.positions == Positions::kRotary) continue;
+    if (!Has(choices, head_dim)) choices.push_back(head_dim);
+  }
+  return choices;
+}
+
+std::vector<AttentionProducts> SearchSpace::ProductChoices(
+    const AttentionSpec& attention) const {
+  if (!CanMultiplyInA8(attention)) return {AttentionProducts::kF32};
+  std::vector<AttentionProducts> choices;
+  for (const std::string& word : options_.attention_products) {
+    choices.push_back(Parse<AttentionProducts>(word));
+  }
+  return choices;
+}
+
+std::vector<std::int64_t> SearchSpace::RankChoices(
+    const StemSpec& stem, const BlockSpec& block) const {
+  std::vector<std::int64_t> choices;
+  for (const std::int64_t listed : options_.rank) {
+    BlockSpec with = block;
+    with.rank = listed;
+    const std::int64_t rank = HasFactoredLayer(stem, with) ? listed : 0;
+    if (!Has(choices, rank)) choices.push_back(rank);
+  }
+  return choices;
+}
+
+bool SearchSpace::PrecisionPerLinear() const {
+  return options_.precision_of == "linear";
+}
+
+Precision SearchSpace::SamplePrecision(Rng& rng) const {
+  return ParsePrecision(rng.Pick(options_.precision));
+}
+
+void SearchSpace::CheckProducts() const {
+  const std::string word = Name(AttentionProducts::kA8);
+  const auto have_a8 = [](const std::vector<std::string>& kinds) {
+    return std::any_of(kinds.begin(), kinds.end(), [](const std::string& kind) {
+      return CanMultiplyInA8(ParseAttention(kind));
+    });
+  };
+  if (Has(options_.attention_products, word) &&
+      !have_a8(AttentionWords(false)) && !have_a8(AttentionWords(true))) {
+    Refuse("attention_products",
+           "'a8' is for full and local attention, and space.attention has "
+           "neither");
+  }
+}
+
+// A rank that factors no layer of any block would be no choice.
+void SearchSpace::CheckRank() const {
+  for (std::size_t i = 0; i < options_.rank.size(); ++i) {
+    BlockSpec block;
+    block.rank = options_.rank[i];
+    bool used = block.rank == 0;
+    for (const StemSpec& stem : StemChoices()) {
+      for (const bool decoder : {false, true}) {
+        for (const AttentionSpec& attention : AttentionChoices(stem, decoder)) {
+          block.attention = attention;
+          for (const std::int64_t head_dim : HeadDimChoices(stem, attention)) {
+            block.head_dim = head_dim;
+            block.feed_forward.width = Extreme(options_.feed_forward, true);
+            used = used || HasFactoredLayer(stem, block);
           }
         }
       }
     }
+    if (!used) {
+      Refuse("rank[" + std::to_string(i) + "]",
+             std::to_string(block.rank) +
+                 " saves no weights in any layer of the space; use less than "
+                 "in out / (in + out)");
+    }
+  }
+}
+
+std::vector<BlockSpec> SearchSpace::BlockShapes(const StemSpec& stem,
+                                                std::size_t encoder_layers,
+                                                bool decoder) const {
+  std::vector<BlockSpec> shapes;
+  BlockSpec block;
+  block.precision = ParsePrecision(options_.precision.front());
+  const auto crosses = CrossChoices(stem, decoder ? encoder_layers : 0);
+  const auto add_rest = [&] {
+    for (const auto& cross : crosses) {
+      block.cross = cross;
+      for (const std::int64_t head_dim :
+           HeadDimChoices(stem, block.attention)) {
+        block.head_dim = head_dim;
+        for (const AttentionProducts products :
+             ProductChoices(block.attention)) {
+          block.products = products;
+          for (const std::int64_t rank : RankChoices(stem, block)) {
+            shapes.push_back(block);
+            shapes.back().rank = rank;
+          }
+        }
+      }
+    }
+  };
+  for (const AttentionSpec& attention : AttentionChoices(stem, decoder)) {
+    block.attention = attention;
+    for (const std::int64_t width : options_.feed_forward) {
+      for (const std::string& activation : options_.activation) {
+        block.feed_forward = {width, Parse<Activation>(activation)};
+        add_rest();
+      }
+    }
+  }
+  return shapes;
+}
+
+std::vector<BlockSpec> SearchSpace::BlockChoices(const StemSpec& stem,
+                                                 std::size_t encoder_layers,
+                                                 bool decoder) const {
+  std::vector<Precision> precisions;
+  for (const std::string& word : options_.precision) {
+    precisions.push_back(ParsePrecision(word));
+  }
+  std::vector<BlockSpec> choices;
+  for (const BlockSpec& shape : BlockShapes(stem, encoder_layers, decoder)) {
+    const std::vector<LinearRole> roles = LinearRolesOf(shape);
+    ForEachList(precisions, PrecisionPerLinear() ? roles.size() : 1,
+                [&](const std::vector<Precision>& list) {
+                  LinearPrecisions all;
+                  for (std::size_t i = 0; i < roles.size(); ++i) {
+                    all[roles[i]] = list[list.size() == 1 ? 0 : i];
+                  }
+                  choices.push_back(shape);
+                  SetPrecisions(all, choices.back());
+                });
   }
   return choices;
+}
+
+double SearchSpace::CountBlocks(const StemSpec& stem,
+                                std::size_t encoder_layers,
+                                bool decoder) const {
+  const auto precisions = static_cast<double>(options_.precision.size());
+  double count = 0;
+  for (const BlockSpec& shape : BlockShapes(stem, encoder_layers, decoder)) {
+    const auto layers = static_cast<double>(LinearRolesOf(shape).size());
+    count += PrecisionPerLinear() ? std::pow(precisions, layers) : precisions;
+  }
+  return count;
 }
 
 double SearchSpace::Size() const {
@@ -284,10 +423,8 @@ double SearchSpace::Size() const {
   for (const StemSpec& stem : StemChoices()) {
     for (const std::int64_t encoder : EncoderLayers()) {
       const auto depth = static_cast<std::size_t>(encoder);
-      const auto per_encoder =
-          static_cast<double>(BlockChoices(stem, depth, false).size());
-      const auto per_decoder =
-          static_cast<double>(BlockChoices(stem, depth, true).size());
+      const double per_encoder = CountBlocks(stem, depth, false);
+      const double per_decoder = CountBlocks(stem, depth, true);
       for (const std::int64_t decoder : DecoderLayers()) {
         size += std::pow(per_encoder, static_cast<double>(encoder)) *
                 std::pow(per_decoder, static_cast<double>(decoder));
@@ -321,7 +458,21 @@ bool SearchSpace::ContainsBlock(const Architecture& architecture,
              block.cross) &&
          Has(options_.feed_forward, block.feed_forward.width) &&
          Has(options_.activation, Name(block.feed_forward.activation)) &&
-         Has(options_.precision, Name(block.precision));
+         Has(HeadDimChoices(stem, block.attention), block.head_dim) &&
+         Has(ProductChoices(block.attention), block.products) &&
+         Has(RankChoices(stem, block), block.rank) && ContainsPrecisions(block);
+}
+
+bool SearchSpace::ContainsPrecisions(const BlockSpec& block) const {
+  if (!PrecisionPerLinear() && !block.linears.empty()) return false;
+  BlockSpec canonical = block;
+  SetPrecisions(PrecisionsOf(block), canonical);
+  const LinearPrecisions precisions = PrecisionsOf(block);
+  return canonical == block &&
+         std::all_of(precisions.begin(), precisions.end(),
+                     [&](const auto& entry) {
+                       return Has(options_.precision, Name(entry.second));
+                     });
 }
 
 bool SearchSpace::Contains(const Architecture& architecture) const {
@@ -349,9 +500,24 @@ BlockSpec SearchSpace::SampleBlock(const Architecture& around, bool decoder,
   block.feed_forward.width = rng.Pick(options_.feed_forward);
   block.feed_forward.activation =
       Parse<Activation>(rng.Pick(options_.activation));
-  block.precision = ParsePrecision(rng.Pick(options_.precision));
+  if (!PrecisionPerLinear()) block.precision = SamplePrecision(rng);
   block.cross =
       rng.Pick(CrossChoices(around.stem, decoder ? around.encoder.size() : 0));
+  if (PrecisionPerLinear()) {
+    LinearPrecisions precisions;
+    for (const LinearRole role : LinearRolesOf(block)) {
+      precisions[role] = SamplePrecision(rng);
+    }
+    SetPrecisions(precisions, block);
+  }
+  // One choice takes no draw, so that what a spec does not search leaves the
+  // stream as it was.
+  const auto pick = [&](const auto& choices) {
+    return choices.size() == 1 ? choices.front() : rng.Pick(choices);
+  };
+  block.head_dim = pick(HeadDimChoices(around.stem, block.attention));
+  block.products = pick(ProductChoices(block.attention));
+  block.rank = pick(RankChoices(around.stem, block));
   return block;
 }
 
@@ -374,6 +540,37 @@ Architecture SearchSpace::Sample(Rng& rng) const {
          "loosen a bound or add smaller choices");
 }
 
+BlockSpec SearchSpace::ExtremeBlock(const StemSpec& stem,
+                                    std::size_t encoder_layers, bool decoder,
+                                    bool largest) const {
+  BlockSpec made = BlockShapes(stem, encoder_layers, decoder).front();
+  for (const AttentionSpec& choice : AttentionChoices(stem, decoder)) {
+    const bool better = largest ? Heads(choice) > Heads(made.attention)
+                                : Heads(choice) < Heads(made.attention);
+    if (better && choice.index() == made.attention.index() &&
+        AttentionName(choice) == AttentionName(made.attention)) {
+      made.attention = choice;
+    }
+  }
+  if (made.cross) made.cross->heads = Heads(made.attention);
+  made.feed_forward.width = Extreme(options_.feed_forward, largest);
+  const auto by = [&](const std::vector<std::int64_t>& choices, auto size) {
+    const auto smaller = [&](std::int64_t a, std::int64_t b) {
+      return size(a) < size(b);
+    };
+    return largest ? *std::max_element(choices.begin(), choices.end(), smaller)
+                   : *std::min_element(choices.begin(), choices.end(), smaller);
+  };
+  made.head_dim = by(HeadDimChoices(stem, made.attention), [&](auto head_dim) {
+    return head_dim > 0 ? head_dim : stem.d_model / Heads(made.attention);
+  });
+  // A layer without a rank is the largest.
+  made.rank = by(RankChoices(stem, made), [](std::int64_t rank) {
+    return rank > 0 ? rank : std::numeric_limits<std::int64_t>::max();
+  });
+  return made;
+}
+
 std::optional<Architecture> SearchSpace::Uniform(bool largest) const {
   Architecture architecture;
   architecture.stem = StemChoices().front();
@@ -381,21 +578,8 @@ std::optional<Architecture> SearchSpace::Uniform(bool largest) const {
   const std::int64_t encoder = Extreme(EncoderLayers(), largest);
   const std::int64_t decoder = Extreme(DecoderLayers(), largest);
   const auto block = [&](bool in_decoder) {
-    BlockSpec made = BlockChoices(architecture.stem,
-                                  static_cast<std::size_t>(encoder), in_decoder)
-                         .front();
-    for (const AttentionSpec& choice :
-         AttentionChoices(architecture.stem, in_decoder)) {
-      const bool better = largest ? Heads(choice) > Heads(made.attention)
-                                  : Heads(choice) < Heads(made.attention);
-      if (better && choice.index() == made.attention.index() &&
-          AttentionName(choice) == AttentionName(made.attention)) {
-        made.attention = choice;
-      }
-    }
-    if (made.cross) made.cross->heads = Heads(made.attention);
-    made.feed_forward.width = Extreme(options_.feed_forward, largest);
-    return made;
+    return ExtremeBlock(architecture.stem, static_cast<std::size_t>(encoder),
+                        in_decoder, largest);
   };
   architecture.encoder.assign(static_cast<std::size_t>(encoder), block(false));
   architecture.decoder.assign(static_cast<std::size_t>(decoder), block(true));
@@ -419,18 +603,18 @@ std::vector<Architecture> SearchSpace::Enumerate(std::size_t limit) const {
   for (const StemSpec& stem : StemChoices()) {
     for (const std::int64_t encoder_layers : EncoderLayers()) {
       const auto depth = static_cast<std::size_t>(encoder_layers);
+      const std::vector<BlockSpec> encoders = BlockChoices(stem, depth, false);
+      const std::vector<BlockSpec> decoders = BlockChoices(stem, depth, true);
       for (const std::int64_t decoder_layers : DecoderLayers()) {
-        ForEachList(BlockChoices(stem, depth, false), depth,
-                    [&](const auto& encoder) {
-                      ForEachList(BlockChoices(stem, depth, true),
-                                  static_cast<std::size_t>(decoder_layers),
-                                  [&](const auto& decoder) {
-                                    Architecture member{stem, encoder, decoder};
-                                    if (ConstraintViolation(member).empty()) {
-                                      members.push_back(std::move(member));
-                                    }
-                                  });
-                    });
+        ForEachList(encoders, depth, [&](const auto& encoder) {
+          ForEachList(decoders, static_cast<std::size_t>(decoder_layers),
+                      [&](const auto& decoder) {
+                        Architecture member{stem, encoder, decoder};
+                        if (ConstraintViolation(member).empty()) {
+                          members.push_back(std::move(member));
+                        }
+                      });
+        });
       }
     }
   }
