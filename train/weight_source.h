@@ -52,6 +52,8 @@ class WeightSource {
   // NAME.weight and NAME.bias.
   virtual LinearWeights GetLinear(const std::string& name,
                                   const LinearSpec& spec);
+  // NAME.scale of what a product in a8 reads; empty before it was calibrated.
+  virtual std::optional<float> OperandScale(const std::string&) { return {}; }
   // Rows of NAME.weight [rows,dim]. Shapes: [B,T] -> [B,T,dim].
   virtual at::Tensor Lookup(const std::string& name,
                             const at::Tensor& tokens_BT, std::int64_t rows,
@@ -68,6 +70,7 @@ class StoredWeights : public WeightSource {
                  at::IntArrayRef shape) override;
   LinearWeights GetLinear(const std::string& name,
                           const LinearSpec& spec) override;
+  std::optional<float> OperandScale(const std::string& name) override;
 
  private:
   const at::Tensor& Find(const std::string& name) const;

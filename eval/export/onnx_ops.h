@@ -29,6 +29,9 @@ namespace hone {
 //                     several codes, and the row of a table that it names their
 //                     8-bit levels; three bits in two planes that add. Engines
 //                     unpack once, when they load, and then multiply integers.
+// Products of attention in a8 read DQ(Q(x)) on both sides: s8 without a zero
+// point of queries, transposed keys and values, u8 of the softmax. Keys are
+// transposed before: ONNX Runtime 1.32 refuses s8 behind a pair.
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -104,6 +107,9 @@ class OnnxOps {
   Value ScaledDotProductAttention(const Value& q_BHTE, const Value& k_BKSE,
                                   const Value& v_BKSE,
                                   const AttentionMask& mask);
+  Value Masked(const Value& scores_BHTS, const AttentionMask& mask);
+  Value RoundOperand(const std::string& name, const Value& x);
+  Value RoundShares(const Value& x);
   Value MeanTokens(const Value& x_BTD);
 
   bool Stepwise() { return steps_; }
@@ -152,6 +158,9 @@ class OnnxOps {
   std::string IntegerBias(const std::string& name, const LinearSpec& spec);
   static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
+  // A pair of QuantizeLinear and DequantizeLinear with this zero point.
+  std::string Rounded(const std::string& x, const std::string& scale,
+                      const std::string& zero, const std::string& scope);
   // The rows of a table for the tokens' places: [T,C], or in steps [B,T,C].
   std::string Placed(const std::string& table, std::int64_t columns,
                      const Value& tokens_of, std::int64_t axis);

@@ -50,8 +50,10 @@ template <NetworkOps Ops>
 typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
                                   const StemSpec& stem, const BlockSpec& block,
                                   const typename Ops::Value& x_BTD) {
-  const std::int64_t heads = Heads(block.attention);
   place.head_dim = HeadDim(stem, block);
+  place.heads = Heads(block.attention);
+  place.kv_heads = KeyValueHeads(block.attention);
+  place.products = block.products;
   const auto project = [&](LinearRole role, std::int64_t count) {
     const auto joined = BlockLinear(ops, place.name, stem, block, role, x_BTD);
     ops.Tap(place.name + RoleEnd(role), joined);
@@ -60,10 +62,9 @@ typename Ops::Value SelfAttention(Ops& ops, AttentionPlace place,
         stem.positions == Positions::kRotary && role != LinearRole::kValue;
     return turned ? ops.Rotary(x, place.max_tokens) : x;
   };
-  const std::int64_t kv_heads = KeyValueHeads(block.attention);
-  const auto q_BHTE = project(LinearRole::kQuery, heads);
-  const auto k_BKTE = project(LinearRole::kKey, kv_heads);
-  const auto v_BKTE = project(LinearRole::kValue, kv_heads);
+  const auto q_BHTE = project(LinearRole::kQuery, place.heads);
+  const auto k_BKTE = project(LinearRole::kKey, place.kv_heads);
+  const auto v_BKTE = project(LinearRole::kValue, place.kv_heads);
   const auto mixed_BHTE = std::visit(
       [&](const auto& kind) {
         return Attend(ops, kind, place, q_BHTE, k_BKTE, v_BKTE);
