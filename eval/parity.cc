@@ -6,6 +6,7 @@
 #include <span>
 
 #include "space/base/error.h"
+#include "space/block_layers.h"
 #include "train/forward.h"
 
 namespace hone {
@@ -53,7 +54,11 @@ bool MayQuantizeOnTheFly(const Architecture& architecture) {
   }
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   return std::any_of(blocks.begin(), blocks.end(), [](const BlockSpec& block) {
-    return !block.precision.IsFloat() && !block.precision.int8_activations;
+    const LinearPrecisions precisions = PrecisionsOf(block);
+    return std::any_of(
+        precisions.begin(), precisions.end(), [](const auto& entry) {
+          return !entry.second.IsFloat() && !entry.second.int8_activations;
+        });
   });
 }
 

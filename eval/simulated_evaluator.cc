@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "space/base/rng.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -22,10 +23,39 @@ double PrecisionPenalty(const Precision& precision) {
          0.192 * std::exp2(-static_cast<double>(precision.weight_bits));
 }
 
+// The mean over the layers.
+double PrecisionPenalty(const BlockSpec& block) {
+  const auto layers = static_cast<double>(LinearRolesOf(block).size());
+  double penalty = PrecisionPenalty(block.precision);
+  for (const auto& [role, precision] : block.linears) {
+    penalty +=
+        (PrecisionPenalty(precision) - PrecisionPenalty(block.precision)) /
+        layers;
+  }
+  return penalty;
+}
+
+// What layers of other precisions than the block's take beyond what they would
+// in that.
+double OtherPrecisionsMs(const StemSpec& stem, const BlockSpec& block,
+                         double rows) {
+  double milliseconds = 0;
+  for (const auto& [role, precision] : block.linears) {
+    if (Name(role).starts_with("cross.")) continue;
+    const auto [in, out] = LinearSizeOf(stem, block, role);
+    const std::int64_t weights =
+        IsFactored(block.rank, in, out) ? block.rank * (in + out) : in * out;
+    milliseconds += rows * static_cast<double>(weights) *
+                    (1 / Rate(precision) - 1 / Rate(block.precision));
+  }
+  return milliseconds;
+}
+
 // What an encoder block adds; cross-attention is left out.
 Cost BlockCost(const StemSpec& stem, BlockSpec block, TaskShape task,
                std::int64_t batch, std::int64_t tokens) {
   block.cross.reset();
+  block.linears.clear();
   task.topology = Topology::kEncoder;
   const Cost one = CostOf({stem, {block}}, task, batch, tokens);
   const Cost two = CostOf({stem, {block, block}}, task, batch, tokens);
@@ -46,7 +76,7 @@ double SimulatedAccuracy(const Architecture& architecture,
     const double local = block.attention.index() == 0 ? 0 : 0.003;
     const double many_heads =
         0.002 * std::log2(static_cast<double>(Heads(block.attention)));
-    penalty += (PrecisionPenalty(block.precision) + local - many_heads) /
+    penalty += (PrecisionPenalty(block) + local - many_heads) /
                static_cast<double>(blocks.size());
   }
   const double width = static_cast<double>(architecture.stem.d_model);
@@ -106,6 +136,8 @@ double SimulatedLatencyMs(const Architecture& architecture,
         BlockCost(architecture.stem, block, task, batch, tokens).multiply_adds);
     in_blocks += multiply_adds;
     milliseconds += 0.03 + multiply_adds / Rate(block.precision);
+    milliseconds += OtherPrecisionsMs(architecture.stem, block,
+                                      static_cast<double>(batch * tokens));
   }
   const Cost all = CostOf(architecture, task, batch, tokens);
   return milliseconds +

@@ -1,6 +1,7 @@
 #include <sstream>
 
 #include "experiments/report.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -31,7 +32,7 @@ Table BlockTable(const Architecture& architecture) {
           std::to_string(Heads(block.attention)),
           std::to_string(block.feed_forward.width) + " " +
               Name(block.feed_forward.activation),
-          Name(block.precision)};
+          PrecisionText(block)};
       if (crossed) {
         row.push_back(block.cross
                           ? std::to_string(block.cross->heads) + " heads, " +

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "space/base/error.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -17,6 +18,25 @@ void CheckDivides(std::int64_t divisor, std::int64_t size,
   if (size % divisor == 0) return;
   Refuse(where, std::to_string(divisor) + " does not divide " + size_name +
                     " " + std::to_string(size));
+}
+
+void CheckPrecisions(const BlockSpec& block, const std::string& where) {
+  const std::vector<LinearRole> roles = LinearRolesOf(block);
+  for (const auto& [role, precision] : block.linears) {
+    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
+      Refuse(where + ".linears",
+             "the block has no layer '" + Name(role) + "'; leave it out");
+    }
+  }
+  BlockSpec canonical = block;
+  SetPrecisions(PrecisionsOf(block), canonical);
+  if (canonical != block) {
+    Refuse(where + ".linears",
+           "the precision that most layers have is the block's, and only "
+           "others stand here: '" +
+               PrecisionText(canonical) + "', not '" + PrecisionText(block) +
+               "'");
+  }
 }
 
 void CheckBlock(const Architecture& architecture, const BlockSpec& block,
@@ -39,6 +59,14 @@ void CheckBlock(const Architecture& architecture, const BlockSpec& block,
   if (block.cross) {
     CheckDivides(block.cross->heads, d_model, "d_model",
                  where + ".cross.heads");
+  }
+  CheckPrecisions(block, where);
+  if (block.products != AttentionProducts::kF32 &&
+      !CanMultiplyInA8(block.attention)) {
+    Refuse(where + ".attention_products",
+           AttentionName(block.attention) +
+               " attention has no products of queries with keys in a8; use "
+               "full or local, or f32 products");
   }
 }
 
@@ -105,7 +133,10 @@ std::string BlockText(const BlockSpec& block) {
   }
   if (block.head_dim > 0) text += "e" + std::to_string(block.head_dim) + " ";
   if (block.rank > 0) text += "r" + std::to_string(block.rank) + " ";
-  return text + Name(block.precision);
+  if (block.products != AttentionProducts::kF32) {
+    text += "products=" + Name(block.products) + " ";
+  }
+  return text + PrecisionText(block);
 }
 
 std::string BlocksText(const std::vector<BlockSpec>& blocks) {
@@ -183,6 +214,22 @@ const std::vector<std::string>& NamesOf<LinformerSharing>() {
   return names;
 }
 
+template <>
+const std::vector<std::string>& NamesOf<LinearRole>() {
+  static const std::vector<std::string> names = {
+      "attention.query",   "attention.key",    "attention.value",
+      "attention.output",  "cross.query",      "cross.key",
+      "cross.value",       "cross.output",     "feed_forward.up",
+      "feed_forward.gate", "feed_forward.down"};
+  return names;
+}
+
+template <>
+const std::vector<std::string>& NamesOf<AttentionProducts>() {
+  static const std::vector<std::string> names = {"f32", "a8"};
+  return names;
+}
+
 template <typename Enum>
 Enum Parse(std::string_view name) {
   const std::vector<std::string>& names = NamesOf<Enum>();
@@ -199,9 +246,21 @@ template NormPlace Parse(std::string_view name);
 template Activation Parse(std::string_view name);
 template OutputEmbedding Parse(std::string_view name);
 template LinformerSharing Parse(std::string_view name);
+template LinearRole Parse(std::string_view name);
+template AttentionProducts Parse(std::string_view name);
 
 std::int64_t Heads(const AttentionSpec& attention) {
   return std::visit([](const auto& kind) { return kind.heads; }, attention);
+}
+
+std::int64_t KeyValueHeads(const AttentionSpec& attention) {
+  const auto* full = std::get_if<FullAttention>(&attention);
+  return full ? full->kv_heads : Heads(attention);
+}
+
+bool CanMultiplyInA8(const AttentionSpec& attention) {
+  return std::holds_alternative<FullAttention>(attention) ||
+         std::holds_alternative<LocalAttention>(attention);
 }
 
 bool CanBeCausal(const AttentionSpec& attention) {
@@ -320,7 +379,11 @@ void CheckArchitecture(const Architecture& architecture,
 Architecture WithoutPrecision(Architecture architecture) {
   architecture.stem.embedding = Precision::kF32;
   for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-    for (BlockSpec& block : *blocks) block.precision = Precision::kF32;
+    for (BlockSpec& block : *blocks) {
+      block.precision = Precision::kF32;
+      block.linears.clear();
+      block.products = AttentionProducts::kF32;
+    }
   }
   return architecture;
 }

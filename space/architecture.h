@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,29 @@ enum class OutputEmbedding { kTied, kUntied };
 // The sequence projection of Linformer is shared by the heads of a layer, by
 // keys and values too, or by all layers (Wang et al. 2020, 4).
 enum class LinformerSharing { kHeadwise, kKeyValue, kLayerwise };
+
+// The linear layers of a block, by what they are for. Their names are the ends
+// of the layers' names: "attention.query", "cross.key", "feed_forward.down".
+enum class LinearRole {
+  kQuery,
+  kKey,
+  kValue,
+  kOutput,
+  kCrossQuery,
+  kCrossKey,
+  kCrossValue,
+  kCrossOutput,
+  kUp,
+  kGate,
+  kDown
+};
+using LinearPrecisions = std::map<LinearRole, Precision>;
+
+// What self-attention computes its two products in, queries with keys and their
+// softmax with values. a8: operands of 8 bits, queries (divided by sqrt(E)),
+// keys and values in s8 with one static calibrated scale each and no zero
+// point, the softmax in u8 with the scale 1/255; sums are integers.
+enum class AttentionProducts { kF32, kA8 };
 
 // The spelling of each value, in a spec and in JSON, in declaration order.
 template <typename Enum>
@@ -106,6 +130,9 @@ using AttentionSpec =
     std::variant<FullAttention, LocalAttention, StridedAttention,
                  LinformerAttention, PerformerAttention, LinearAttention>;
 std::int64_t Heads(const AttentionSpec& attention);
+std::int64_t KeyValueHeads(const AttentionSpec& attention);
+// False for a kind whose products are not of queries with keys.
+bool CanMultiplyInA8(const AttentionSpec& attention);
 // False for a kind that mixes later tokens into earlier ones.
 bool CanBeCausal(const AttentionSpec& attention);
 // "full", "full:1" (key/value heads), "local:8" (window), "strided:16",
@@ -145,6 +172,10 @@ struct BlockSpec {
   // rank < in out / (in + out) is a product of two, [out,rank] and [rank,in].
   // 0: none is.
   std::int64_t rank = 0;
+  // What differs from `precision`, which most layers have (of two that are
+  // equally many, that of the first layer): space/block_layers.h.
+  LinearPrecisions linears = {};
+  AttentionProducts products = AttentionProducts::kF32;
   auto operator<=>(const BlockSpec&) const = default;
 };
 
@@ -189,8 +220,10 @@ std::vector<BlockSpec> AllBlocks(const Architecture& architecture);
 //              "precision":"w8a8"}],
 //  "stem":{"d_model":128,"norm":"layer","norm_place":"pre",
 //          "output":"tied","positions":"learned"}}: integers and strings only.
-// "head_dim" and "rank" stand in a block where they are not 0, and in the stem
-// "embedding" where it is not f32 and "embedding_rank" where it is not 0.
+// "head_dim" and "rank" stand in a block where they are not 0,
+// "linears":{"feed_forward.down":"w4"} where there are any, and
+// "attention_products":"a8" where they are not f32; in the stem "embedding"
+// where it is not f32 and "embedding_rank" where it is not 0.
 Json ToJson(const Architecture& architecture);
 // Strict inverse; checks what CheckArchitecture does. `where` names the source.
 // Throws Error{kUsage}.
@@ -198,15 +231,16 @@ Architecture ArchitectureFromJson(const Json& json, const std::string& where);
 // Heads divide d_model, unless their dimension is given, and key/value heads
 // divide heads, rotary heads are even, cross-attention stands in decoders
 // behind an encoder and nowhere else and sees no more layers than there are,
-// no decoder block mixes later tokens into earlier ones, and the token table
-// has a precision for tables and fewer columns than d_model, if it has a rank.
-// Throws Error{kUsage} naming `where`.
+// no decoder block mixes later tokens into earlier ones, precisions are of
+// layers that there are and written in the one way, products in a8 are of a
+// kind that has them, and the token table has a precision for tables and fewer
+// columns than d_model, if it has a rank. Throws Error{kUsage} naming `where`.
 void CheckArchitecture(const Architecture& architecture,
                        const std::string& where);
 std::string CanonicalText(const Architecture& architecture);
-// The same with every block and the token table in f32: what training sees.
-// Quantization comes after it, so architectures that differ in precision alone
-// share one student.
+// The same with all layers, products and the token table in f32: what training
+// sees. Quantization comes after it, so architectures that differ in precision
+// alone share one student.
 Architecture WithoutPrecision(Architecture architecture);
 // SHA-256 of the canonical text: the identity of an architecture.
 std::string ArchitectureHash(const Architecture& architecture);

@@ -147,6 +147,21 @@ Precision ReadPrecision(ObjectReader& reader, const std::string& key) {
   }
 }
 
+LinearPrecisions LinearsFromJson(const Json& json, const std::string& where) {
+  ObjectReader reader(json, where);
+  LinearPrecisions linears;
+  for (const auto& [key, value] : json.items()) {
+    try {
+      linears[Parse<LinearRole>(key)] = ReadPrecision(reader, key);
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      if (what.starts_with(where)) throw;
+      Refuse(where, what);
+    }
+  }
+  return linears;
+}
+
 BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where);
   BlockSpec block;
@@ -164,6 +179,12 @@ BlockSpec BlockFromJson(const Json& json, const std::string& where) {
   }
   if (json.contains("head_dim")) block.head_dim = reader.Count("head_dim");
   if (json.contains("rank")) block.rank = reader.Count("rank");
+  if (json.contains("linears")) {
+    block.linears = LinearsFromJson(reader.Get("linears"), where + ".linears");
+  }
+  if (json.contains("attention_products")) {
+    block.products = ReadEnum<AttentionProducts>(reader, "attention_products");
+  }
   reader.Finish();
   return block;
 }
@@ -196,6 +217,12 @@ Json BlocksToJson(const std::vector<BlockSpec>& blocks) {
     }
     if (block.head_dim > 0) json["head_dim"] = block.head_dim;
     if (block.rank > 0) json["rank"] = block.rank;
+    for (const auto& [role, precision] : block.linears) {
+      json["linears"][Name(role)] = Name(precision);
+    }
+    if (block.products != AttentionProducts::kF32) {
+      json["attention_products"] = Name(block.products);
+    }
     list.push_back(std::move(json));
   }
   return list;

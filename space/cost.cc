@@ -268,6 +268,12 @@ CostOps::Value CostOps::ScaledDotProductAttention(const Value& q_BHTE,
   return q_BHTE;
 }
 
+// A scale in f32 and a zero point in one byte, which is no parameter.
+CostOps::Value CostOps::RoundOperand(const std::string& name, const Value& x) {
+  if (weights_.insert(name).second) cost_.weight_bytes += 5;
+  return Pointwise(x);
+}
+
 CostOps::Value CostOps::MeanTokens(const Value& x_BTD) {
   HONE_CHECK_EQ(x_BTD.size(), 3u);
   return {x_BTD[0], x_BTD[2]};

@@ -6,11 +6,14 @@
 
 namespace hone {
 
-// A fixed-length vector of choice indices: d_model, positions, norm, norm
-// place, output, depth of encoder and of decoder, the token table's precision
-// and rank, then for each of the largest
+// A vector of choice indices, of one length for all members of a space:
+// d_model, positions, norm, norm place, output, depth of encoder and of
+// decoder, the token table's precision and rank, then for each of the largest
 // numbers of blocks: attention (kind and heads), width, activation, precision,
-// cross-attention. Absent blocks hold -1. Decode(Encode(a)) == a for every
+// cross-attention, and what the space leaves a choice of: head_dim,
+// attention_products, rank, and with precision_of = "linear" the precision of
+// every role (the one before is then that of queries). Absent blocks and layers
+// hold -1. Decode(Encode(a)) == a for every
 // member of the space.
 std::vector<int> Encode(const SearchSpace& space,
                         const Architecture& architecture);

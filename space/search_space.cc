@@ -5,6 +5,8 @@
 #include <sstream>
 
 #include "space/base/error.h"
+#include "space/block_layers.h"
+#include "space/choices.h"
 
 namespace hone {
 namespace {
@@ -36,11 +38,6 @@ std::string Joined(const std::vector<std::int64_t>& values) {
   return text;
 }
 
-template <typename T>
-bool Has(const std::vector<T>& values, const T& value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
 void CheckHeads(const SearchSpaceOptions& options) {
   const auto divides_some = [&](std::int64_t heads) {
     return std::any_of(options.d_model.begin(), options.d_model.end(),
@@ -67,30 +64,6 @@ void CheckHeads(const SearchSpaceOptions& options) {
 const std::vector<std::int64_t>& NoLayers() {
   static const std::vector<std::int64_t> none = {0};
   return none;
-}
-
-template <typename T>
-const T& Extreme(const std::vector<T>& values, bool largest) {
-  return largest ? *std::max_element(values.begin(), values.end())
-                 : *std::min_element(values.begin(), values.end());
-}
-
-// Every list of `length` elements of `choices`, in counting order with the
-// first element fastest.
-template <typename T, typename Visit>
-void ForEachList(const std::vector<T>& choices, std::size_t length,
-                 Visit visit) {
-  std::vector<std::size_t> digits(length, 0);
-  while (true) {
-    std::vector<T> list;
-    for (const std::size_t digit : digits) list.push_back(choices[digit]);
-    visit(list);
-    std::size_t place = 0;
-    while (place < length && ++digits[place] == choices.size()) {
-      digits[place++] = 0;
-    }
-    if (place == length) return;
-  }
 }
 
 // Words are compared with those of blocks, so they must be spelled alike.
@@ -126,6 +99,9 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
   CheckList(options.activation, "activation");
   CheckList(options.precision, "precision");
   CheckPrecision("precision", options.precision, ParsePrecision);
+  CheckList(options.rank, "rank");
+  CheckList(options.head_dim, "head_dim");
+  CheckList(options.attention_products, "attention_products");
   CheckList(options.positions, "positions");
   CheckList(options.norm, "norm");
   CheckList(options.norm_place, "norm_place");
@@ -142,6 +118,8 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
     Refuse("decoder_attention",
            "only a translation has an encoder and a decoder; use attention");
   }
+  CheckRank();
+  CheckProducts();
   for (std::size_t i = 0; i < options.constraints.size(); ++i) {
     const std::string where = "constraints[" + std::to_string(i) + "]";
     try {
@@ -206,13 +184,6 @@ void SearchSpace::CheckAttention(const std::string& key,
   }
 }
 
-const std::vector<std::string>& SearchSpace::AttentionWords(
-    bool decoder) const {
-  return decoder && !options_.decoder_attention.empty()
-             ? options_.decoder_attention
-             : options_.attention;
-}
-
 const std::vector<std::int64_t>& SearchSpace::EncoderLayers() const {
   return task_.topology == Topology::kDecoder ? NoLayers() : options_.layers;
 }
@@ -227,38 +198,6 @@ const std::vector<std::int64_t>& SearchSpace::DecoderLayers() const {
       return options_.decoder_layers;
   }
   return NoLayers();
-}
-
-std::vector<AttentionSpec> SearchSpace::AttentionChoices(const StemSpec& stem,
-                                                         bool decoder) const {
-  std::vector<AttentionSpec> choices;
-  for (const std::string& word : AttentionWords(decoder)) {
-    for (const std::int64_t heads : options_.heads) {
-      if (stem.d_model % heads != 0) continue;
-      const bool odd = (stem.d_model / heads) % 2 != 0;
-      if (odd && stem.positions == Positions::kRotary) continue;
-      const auto choice = WithHeads(ParseAttention(word), heads);
-      if (choice &&
-          std::find(choices.begin(), choices.end(), *choice) == choices.end()) {
-        choices.push_back(*choice);
-      }
-    }
-  }
-  return choices;
-}
-
-std::vector<std::optional<CrossAttentionSpec>> SearchSpace::CrossChoices(
-    const StemSpec& stem, std::size_t encoder_layers) const {
-  if (encoder_layers == 0) return {std::nullopt};
-  std::vector<std::optional<CrossAttentionSpec>> choices;
-  for (const std::int64_t heads : options_.heads) {
-    if (stem.d_model % heads != 0) continue;
-    for (const std::int64_t layers : options_.cross_layers) {
-      if (layers > static_cast<std::int64_t>(encoder_layers)) continue;
-      choices.emplace_back(CrossAttentionSpec{heads, layers});
-    }
-  }
-  return choices;
 }
 
 std::vector<std::int64_t> SearchSpace::EmbeddingRanks(
@@ -299,26 +238,46 @@ std::vector<StemSpec> SearchSpace::StemChoices() const {
   return stems;
 }
 
-std::vector<BlockSpec> SearchSpace::BlockChoices(const StemSpec& stem,
-                                                 std::size_t encoder_layers,
-                                                 bool decoder) const {
-  std::vector<BlockSpec> choices;
-  const auto crosses = CrossChoices(stem, decoder ? encoder_layers : 0);
-  for (const AttentionSpec& attention : AttentionChoices(stem, decoder)) {
-    for (const std::int64_t width : options_.feed_forward) {
-      for (const std::string& activation : options_.activation) {
-        for (const std::string& precision : options_.precision) {
-          for (const auto& cross : crosses) {
-            choices.push_back({attention,
-                               {width, Parse<Activation>(activation)},
-                               ParsePrecision(precision),
-                               cross});
+void SearchSpace::CheckProducts() const {
+  const std::string word = Name(AttentionProducts::kA8);
+  const auto have_a8 = [](const std::vector<std::string>& kinds) {
+    return std::any_of(kinds.begin(), kinds.end(), [](const std::string& kind) {
+      return CanMultiplyInA8(ParseAttention(kind));
+    });
+  };
+  if (Has(options_.attention_products, word) &&
+      !have_a8(AttentionWords(false)) && !have_a8(AttentionWords(true))) {
+    Refuse("attention_products",
+           "'a8' is for full and local attention, and space.attention has "
+           "neither");
+  }
+}
+
+// A rank that factors no layer of any block would be no choice.
+void SearchSpace::CheckRank() const {
+  for (std::size_t i = 0; i < options_.rank.size(); ++i) {
+    BlockSpec block;
+    block.rank = options_.rank[i];
+    bool used = block.rank == 0;
+    for (const StemSpec& stem : StemChoices()) {
+      for (const bool decoder : {false, true}) {
+        for (const AttentionSpec& attention : AttentionChoices(stem, decoder)) {
+          block.attention = attention;
+          for (const std::int64_t head_dim : HeadDimChoices(stem, attention)) {
+            block.head_dim = head_dim;
+            block.feed_forward.width = Extreme(options_.feed_forward, true);
+            used = used || HasFactoredLayer(stem, block);
           }
         }
       }
     }
+    if (!used) {
+      Refuse("rank[" + std::to_string(i) + "]",
+             std::to_string(block.rank) +
+                 " saves no weights in any layer of the space; use less than "
+                 "in out / (in + out)");
+    }
   }
-  return choices;
 }
 
 double SearchSpace::Size() const {
@@ -326,10 +285,8 @@ double SearchSpace::Size() const {
   for (const StemSpec& stem : StemChoices()) {
     for (const std::int64_t encoder : EncoderLayers()) {
       const auto depth = static_cast<std::size_t>(encoder);
-      const auto per_encoder =
-          static_cast<double>(BlockChoices(stem, depth, false).size());
-      const auto per_decoder =
-          static_cast<double>(BlockChoices(stem, depth, true).size());
+      const double per_encoder = CountBlocks(stem, depth, false);
+      const double per_decoder = CountBlocks(stem, depth, true);
       for (const std::int64_t decoder : DecoderLayers()) {
         size += std::pow(per_encoder, static_cast<double>(encoder)) *
                 std::pow(per_decoder, static_cast<double>(decoder));
@@ -355,17 +312,6 @@ std::string SearchSpace::ConstraintViolation(
   return {};
 }
 
-bool SearchSpace::ContainsBlock(const Architecture& architecture,
-                                const BlockSpec& block, bool decoder) const {
-  const StemSpec& stem = architecture.stem;
-  return Has(AttentionChoices(stem, decoder), block.attention) &&
-         Has(CrossChoices(stem, decoder ? architecture.encoder.size() : 0),
-             block.cross) &&
-         Has(options_.feed_forward, block.feed_forward.width) &&
-         Has(options_.activation, Name(block.feed_forward.activation)) &&
-         Has(options_.precision, Name(block.precision));
-}
-
 bool SearchSpace::Contains(const Architecture& architecture) const {
   const auto depth = [](const std::vector<BlockSpec>& blocks) {
     return static_cast<std::int64_t>(blocks.size());
@@ -382,19 +328,6 @@ bool SearchSpace::Contains(const Architecture& architecture) const {
     if (!ContainsBlock(architecture, block, true)) return false;
   }
   return ConstraintViolation(architecture).empty();
-}
-
-BlockSpec SearchSpace::SampleBlock(const Architecture& around, bool decoder,
-                                   Rng& rng) const {
-  BlockSpec block;
-  block.attention = rng.Pick(AttentionChoices(around.stem, decoder));
-  block.feed_forward.width = rng.Pick(options_.feed_forward);
-  block.feed_forward.activation =
-      Parse<Activation>(rng.Pick(options_.activation));
-  block.precision = ParsePrecision(rng.Pick(options_.precision));
-  block.cross =
-      rng.Pick(CrossChoices(around.stem, decoder ? around.encoder.size() : 0));
-  return block;
 }
 
 Architecture SearchSpace::Sample(Rng& rng) const {
@@ -425,21 +358,8 @@ std::optional<Architecture> SearchSpace::Uniform(bool largest) const {
   const std::int64_t encoder = Extreme(EncoderLayers(), largest);
   const std::int64_t decoder = Extreme(DecoderLayers(), largest);
   const auto block = [&](bool in_decoder) {
-    BlockSpec made = BlockChoices(architecture.stem,
-                                  static_cast<std::size_t>(encoder), in_decoder)
-                         .front();
-    for (const AttentionSpec& choice :
-         AttentionChoices(architecture.stem, in_decoder)) {
-      const bool better = largest ? Heads(choice) > Heads(made.attention)
-                                  : Heads(choice) < Heads(made.attention);
-      if (better && choice.index() == made.attention.index() &&
-          AttentionName(choice) == AttentionName(made.attention)) {
-        made.attention = choice;
-      }
-    }
-    if (made.cross) made.cross->heads = Heads(made.attention);
-    made.feed_forward.width = Extreme(options_.feed_forward, largest);
-    return made;
+    return ExtremeBlock(architecture.stem, static_cast<std::size_t>(encoder),
+                        in_decoder, largest);
   };
   architecture.encoder.assign(static_cast<std::size_t>(encoder), block(false));
   architecture.decoder.assign(static_cast<std::size_t>(decoder), block(true));
@@ -463,18 +383,18 @@ std::vector<Architecture> SearchSpace::Enumerate(std::size_t limit) const {
   for (const StemSpec& stem : StemChoices()) {
     for (const std::int64_t encoder_layers : EncoderLayers()) {
       const auto depth = static_cast<std::size_t>(encoder_layers);
+      const std::vector<BlockSpec> encoders = BlockChoices(stem, depth, false);
+      const std::vector<BlockSpec> decoders = BlockChoices(stem, depth, true);
       for (const std::int64_t decoder_layers : DecoderLayers()) {
-        ForEachList(BlockChoices(stem, depth, false), depth,
-                    [&](const auto& encoder) {
-                      ForEachList(BlockChoices(stem, depth, true),
-                                  static_cast<std::size_t>(decoder_layers),
-                                  [&](const auto& decoder) {
-                                    Architecture member{stem, encoder, decoder};
-                                    if (ConstraintViolation(member).empty()) {
-                                      members.push_back(std::move(member));
-                                    }
-                                  });
-                    });
+        ForEachList(encoders, depth, [&](const auto& encoder) {
+          ForEachList(decoders, static_cast<std::size_t>(decoder_layers),
+                      [&](const auto& decoder) {
+                        Architecture member{stem, encoder, decoder};
+                        if (ConstraintViolation(member).empty()) {
+                          members.push_back(std::move(member));
+                        }
+                      });
+        });
       }
     }
   }

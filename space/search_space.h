@@ -24,6 +24,10 @@ struct SearchSpaceOptions {
   std::vector<std::int64_t> cross_layers = {1};
   std::vector<std::string> activation = {"gelu"};
   std::vector<std::string> precision = {"f32", "w8a8", "w4"};
+  std::string precision_of = "block";
+  std::vector<std::int64_t> rank = {0};
+  std::vector<std::int64_t> head_dim = {0};
+  std::vector<std::string> attention_products = {"f32"};
   std::vector<std::string> positions = {"learned"};
   std::vector<std::string> norm = {"layer"};
   std::vector<std::string> norm_place = {"pre"};
@@ -60,6 +64,19 @@ struct SearchSpaceOptions {
         "precision", self.precision, AnyValue{},
         "precisions to try, per block, such as \"f32\", \"w8a8\", \"w8\", "
         "\"w4\", \"w4-nf4:64\", \"w2-kmeans\"; docs/compression.md lists them");
+    visit("precision_of", self.precision_of, OneOf{{"block", "linear"}},
+          "whether the layers of a block share one precision, or each linear "
+          "layer has its own");
+    visit("rank", self.rank, InRange{0, 8192},
+          "ranks to try, per block: a layer for which it saves weights becomes "
+          "a product of two matrices; 0: none does");
+    visit("head_dim", self.head_dim, InRange{0, 1024},
+          "dimensions of a self-attention head to try, per block; 0: d_model / "
+          "heads");
+    visit("attention_products", self.attention_products,
+          OneOf{NamesOf<AttentionProducts>()},
+          "what the products of self-attention are computed in, per block: "
+          "\"f32\", or \"a8\" (full and local attention; others stay f32)");
     visit("positions", self.positions, OneOf{NamesOf<Positions>()},
           "how tokens know their place, for the whole network");
     visit("norm", self.norm, OneOf{NamesOf<Norm>()},
@@ -107,7 +124,7 @@ class SearchSpace {
   // first word of each list; empty where it breaks a constraint.
   std::optional<Architecture> Largest() const;
   std::optional<Architecture> Smallest() const;
-  // All members that satisfy the constraints, in encoding order; throws
+  // All members that satisfy the constraints, in spec order; throws
   // Error{kUsage} when Size() exceeds `limit`.
   std::vector<Architecture> Enumerate(std::size_t limit) const;
 
@@ -126,6 +143,17 @@ class SearchSpace {
   // where others stand there; each once.
   std::vector<std::int64_t> EmbeddingRanks(std::int64_t d_model) const;
   std::vector<StemSpec> StemChoices() const;
+  // What fits the rest of a block, each written in the one way (Canonical), in
+  // spec order. One choice at least.
+  std::vector<std::int64_t> HeadDimChoices(
+      const StemSpec& stem, const AttentionSpec& attention) const;
+  std::vector<AttentionProducts> ProductChoices(
+      const AttentionSpec& attention) const;
+  std::vector<std::int64_t> RankChoices(const StemSpec& stem,
+                                        const BlockSpec& block) const;
+  // Whether each linear layer has a precision of its own.
+  bool PrecisionPerLinear() const;
+  Precision SamplePrecision(Rng& rng) const;
   BlockSpec SampleBlock(const Architecture& around, bool decoder,
                         Rng& rng) const;
 
@@ -134,9 +162,20 @@ class SearchSpace {
   void CheckAttention(const std::string& key,
                       const std::vector<std::string>& words,
                       bool decoder) const;
+  // Every block in one precision, the first.
+  std::vector<BlockSpec> BlockShapes(const StemSpec& stem,
+                                     std::size_t encoder_layers,
+                                     bool decoder) const;
   std::vector<BlockSpec> BlockChoices(const StemSpec& stem,
                                       std::size_t encoder_layers,
                                       bool decoder) const;
+  double CountBlocks(const StemSpec& stem, std::size_t encoder_layers,
+                     bool decoder) const;
+  bool ContainsPrecisions(const BlockSpec& block) const;
+  void CheckRank() const;
+  void CheckProducts() const;
+  BlockSpec ExtremeBlock(const StemSpec& stem, std::size_t encoder_layers,
+                         bool decoder, bool largest) const;
   const std::vector<std::string>& AttentionWords(bool decoder) const;
   bool ContainsBlock(const Architecture& architecture, const BlockSpec& block,
                      bool decoder) const;

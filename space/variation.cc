@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "space/block_layers.h"
+
 namespace hone {
 namespace {
 
@@ -22,7 +24,14 @@ bool Has(const std::vector<T>& choices, const T& value) {
   return std::find(choices.begin(), choices.end(), value) != choices.end();
 }
 
-// Redraws what does not fit the stem or the other side's depth.
+template <typename T>
+void MakeFit(const std::vector<T>& choices, T& value, Rng& rng) {
+  if (Has(choices, value)) return;
+  value = choices.size() == 1 ? choices.front() : rng.Pick(choices);
+}
+
+// Redraws what does not fit the stem, the other side's depth or the rest of the
+// block.
 void Repair(const SearchSpace& space, Architecture& child, Rng& rng) {
   const auto ranks = space.EmbeddingRanks(child.stem.d_model);
   if (!Has(ranks, child.stem.embedding_rank)) {
@@ -37,6 +46,11 @@ void Repair(const SearchSpace& space, Architecture& child, Rng& rng) {
         block.attention = Similar(attention, block.attention, rng);
       }
       if (!Has(crosses, block.cross)) block.cross = rng.Pick(crosses);
+      MakeFit(space.HeadDimChoices(child.stem, block.attention), block.head_dim,
+              rng);
+      MakeFit(space.ProductChoices(block.attention), block.products, rng);
+      MakeFit(space.RankChoices(child.stem, block), block.rank, rng);
+      SetPrecisions(PrecisionsOf(block), block);
     }
   }
 }
@@ -54,9 +68,31 @@ void Resize(std::vector<BlockSpec>& blocks, std::int64_t layers, Rng& rng) {
   }
 }
 
-// Genes of the stem and the depths, and of each block.
-constexpr std::size_t kStemGenes = 9;
-constexpr std::size_t kBlockGenes = 5;
+// Genes of the stem and the depths.
+std::size_t StemGenes(const SearchSpace& space) {
+  const SearchSpaceOptions& options = space.options();
+  return 7 + (options.embedding.size() > 1) +
+         (options.embedding_rank.size() > 1);
+}
+
+// Of a block: attention, width, activation, cross-attention, precisions and
+// what else the space leaves a choice of.
+std::size_t GenesOf(const SearchSpace& space, const BlockSpec& block) {
+  const SearchSpaceOptions& options = space.options();
+  return 4 + (space.PrecisionPerLinear() ? LinearRolesOf(block).size() : 1) +
+         (options.head_dim.size() > 1) +
+         (options.attention_products.size() > 1) + (options.rank.size() > 1);
+}
+
+template <typename Chosen>
+void RedrawPrecisions(const SearchSpace& space, BlockSpec& block, Rng& rng,
+                      Chosen chosen) {
+  LinearPrecisions precisions = PrecisionsOf(block);
+  for (auto& [role, precision] : precisions) {
+    if (chosen()) precision = space.SamplePrecision(rng);
+  }
+  SetPrecisions(precisions, block);
+}
 
 // Redraws what `chosen` says, asked once for each gene.
 template <typename Chosen>
@@ -68,8 +104,13 @@ void Redraw(const SearchSpace& space, Architecture& child, Rng& rng,
   if (chosen()) child.stem.norm = fresh_stem.norm;
   if (chosen()) child.stem.norm_place = fresh_stem.norm_place;
   if (chosen()) child.stem.output = fresh_stem.output;
-  if (chosen()) child.stem.embedding = fresh_stem.embedding;
-  if (chosen()) child.stem.embedding_rank = fresh_stem.embedding_rank;
+  const SearchSpaceOptions& options = space.options();
+  if (options.embedding.size() > 1 && chosen()) {
+    child.stem.embedding = fresh_stem.embedding;
+  }
+  if (options.embedding_rank.size() > 1 && chosen()) {
+    child.stem.embedding_rank = fresh_stem.embedding_rank;
+  }
   if (chosen()) Resize(child.encoder, rng.Pick(space.EncoderLayers()), rng);
   if (chosen()) Resize(child.decoder, rng.Pick(space.DecoderLayers()), rng);
   for (const bool decoder : {false, true}) {
@@ -80,8 +121,19 @@ void Redraw(const SearchSpace& space, Architecture& child, Rng& rng,
       if (chosen()) {
         block.feed_forward.activation = fresh.feed_forward.activation;
       }
-      if (chosen()) block.precision = fresh.precision;
+      if (space.PrecisionPerLinear()) {
+        RedrawPrecisions(space, block, rng, chosen);
+      } else if (chosen()) {
+        block.precision = fresh.precision;
+      }
       if (chosen()) block.cross = fresh.cross;
+      if (options.head_dim.size() > 1 && chosen()) {
+        block.head_dim = fresh.head_dim;
+      }
+      if (options.attention_products.size() > 1 && chosen()) {
+        block.products = fresh.products;
+      }
+      if (options.rank.size() > 1 && chosen()) block.rank = fresh.rank;
     }
   }
   Repair(space, child, rng);
@@ -110,9 +162,10 @@ Architecture Mutate(const SearchSpace& space, const Architecture& parent,
                     double rate, Rng& rng) {
   for (int attempt = 0; attempt < kMaxTries; ++attempt) {
     Architecture child = parent;
-    const std::size_t genes =
-        kStemGenes +
-        kBlockGenes * (parent.encoder.size() + parent.decoder.size());
+    std::size_t genes = StemGenes(space);
+    for (const BlockSpec& block : AllBlocks(parent)) {
+      genes += GenesOf(space, block);
+    }
     const std::size_t forced = rng.Below(genes);
     std::size_t gene = 0;
     Redraw(space, child, rng,

@@ -298,26 +298,54 @@ at::Tensor EagerOps::ScaledDotProductAttention(const at::Tensor& q_BHTE,
                                                const at::Tensor& k_BKSE,
                                                const at::Tensor& v_BKSE,
                                                const AttentionMask& mask) {
-  const std::int64_t tokens = q_BHTE.size(2);
-  std::optional<at::Tensor> additive;
-  bool causal = false;
-  if (memory_ != nullptr) {
-    at::Tensor made;
-    if (mask.source_layers > 0) {
-      made = memory_->SourceMask(k_BKSE.size(2), q_BHTE);
-    } else if (mask.causal) {
-      made = memory_->Mask(tokens, mask, q_BHTE);
-    }
-    if (made.defined()) additive = made;
-  } else {
-    const bool near = mask.window >= 0 && mask.window + 1 < tokens;
-    const bool columns = mask.stride > 1 && mask.stride < tokens;
-    causal = mask.causal && !near && !columns;
-    if (near || columns) additive = FixedMask(q_BHTE, mask);
-  }
+  const std::optional<at::Tensor> additive =
+      MaskFor(q_BHTE, k_BKSE.size(2), mask, /*fused=*/true);
+  const bool causal = memory_ == nullptr && mask.causal && !additive;
   return at::scaled_dot_product_attention(q_BHTE, k_BKSE, v_BKSE, additive, 0,
                                           causal, std::nullopt,
                                           q_BHTE.size(1) != k_BKSE.size(1));
+}
+
+std::optional<at::Tensor> EagerOps::MaskFor(const at::Tensor& like_BHTx,
+                                            std::int64_t keys,
+                                            const AttentionMask& mask,
+                                            bool fused) {
+  const std::int64_t tokens = like_BHTx.size(2);
+  if (memory_ != nullptr) {
+    at::Tensor made;
+    if (mask.source_layers > 0) {
+      made = memory_->SourceMask(keys, like_BHTx);
+    } else if (mask.causal) {
+      made = memory_->Mask(tokens, mask, like_BHTx);
+    }
+    if (made.defined()) return made;
+    return std::nullopt;
+  }
+  const bool near = mask.window >= 0 && mask.window + 1 < tokens;
+  const bool columns = mask.stride > 1 && mask.stride < tokens;
+  const bool later = mask.causal && !fused;
+  if (near || columns || later) return FixedMask(like_BHTx, mask);
+  return std::nullopt;
+}
+
+at::Tensor EagerOps::Masked(const at::Tensor& scores_BHTS,
+                            const AttentionMask& mask) {
+  const auto additive =
+      MaskFor(scores_BHTS, scores_BHTS.size(3), mask, /*fused=*/false);
+  return additive ? at::add(scores_BHTS, *additive) : scores_BHTS;
+}
+
+at::Tensor EagerOps::RoundOperand(const std::string& name,
+                                  const at::Tensor& x) {
+  if (options_.operand_observer) options_.operand_observer(name, x);
+  const std::optional<float> scale = weights_.OperandScale(name);
+  return scale ? RoundThrough(x, *scale, -kLargestOperandCode,
+                              kLargestOperandCode)
+               : x;
+}
+
+at::Tensor EagerOps::RoundShares(const at::Tensor& x) {
+  return RoundThrough(x, 1.0f / kLargestShareCode, 0, kLargestShareCode);
 }
 
 const at::Tensor& EagerOps::FixedMask(const at::Tensor& like,

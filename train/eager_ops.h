@@ -23,6 +23,10 @@ namespace hone {
 using LinearObserver = std::function<void(
     const std::string& name, const LinearSpec& spec, const at::Tensor& input)>;
 
+// Sees what a product in a8 reads, before it is rounded.
+using OperandObserver =
+    std::function<void(const std::string& name, const at::Tensor& operand)>;
+
 struct EagerOptions {
   // Probability that Dropout zeroes an element, rounded to a 256th: a random
   // byte decides, several times faster than LibTorch's Bernoulli draws. The
@@ -32,6 +36,7 @@ struct EagerOptions {
   // Taps whose values are kept.
   std::set<std::string> taps = {};
   LinearObserver observer = {};
+  OperandObserver operand_observer = {};
 };
 
 // The interpreter that computes: values are tensors, and autograd records them
@@ -106,6 +111,9 @@ class EagerOps {
   Value ScaledDotProductAttention(const Value& q_BHTE, const Value& k_BKSE,
                                   const Value& v_BKSE,
                                   const AttentionMask& mask);
+  Value Masked(const Value& scores_BHTS, const AttentionMask& mask);
+  Value RoundOperand(const std::string& name, const Value& x);
+  Value RoundShares(const Value& x);
   Value MeanTokens(const Value& x_BTD);
 
   bool Stepwise() { return memory_ != nullptr; }
@@ -127,6 +135,10 @@ class EagerOps {
   const at::Tensor& Angles(std::int64_t rows, std::int64_t dim,
                            const Value& like);
   const at::Tensor& FixedMask(const Value& like, const AttentionMask& mask);
+  // What is added to scores of these queries; none where all keys are seen or
+  // `fused` says that a kernel hides later ones itself.
+  std::optional<at::Tensor> MaskFor(const Value& like_BHTx, std::int64_t keys,
+                                    const AttentionMask& mask, bool fused);
 
   WeightSource& weights_;
   EagerOptions options_;

@@ -115,6 +115,12 @@ StoredWeights::StoredWeights(const NamedTensors& tensors, at::Device device) {
   }
 }
 
+std::optional<float> StoredWeights::OperandScale(const std::string& name) {
+  const auto found = tensors_.find(name + ".scale");
+  if (found == tensors_.end()) return std::nullopt;
+  return found->second.item<float>();
+}
+
 const at::Tensor& StoredWeights::Find(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {

@@ -54,7 +54,9 @@ class WeightSource {
                                   const LinearSpec& spec);
   // NAME.weight [rows,dim].
   virtual at::Tensor GetTable(const std::string& name, const TableSpec& spec);
-  // Rows of it, for networks that use it in no other way. Shapes: [B,T] ->
+  // NAME.scale of what a product in a8 reads; empty before it was calibrated.
+  virtual std::optional<float> OperandScale(const std::string&) { return {}; }
+  // Rows of a table, for networks that use it in no other way. Shapes: [B,T] ->
   // [B,T,dim].
   virtual at::Tensor Lookup(const std::string& name,
                             const at::Tensor& tokens_BT, const TableSpec& spec);
@@ -71,6 +73,7 @@ class StoredWeights : public WeightSource {
   LinearWeights GetLinear(const std::string& name,
                           const LinearSpec& spec) override;
   at::Tensor GetTable(const std::string& name, const TableSpec& spec) override;
+  std::optional<float> OperandScale(const std::string& name) override;
 
  private:
   const at::Tensor& Find(const std::string& name) const;

@@ -68,6 +68,41 @@ std::string OnnxOps::SourceMask(std::int64_t layers) {
   return writer_.AddNode("Unsqueeze", name, {all, Integers({1, 2})});
 }
 
+OnnxOps::Value OnnxOps::Masked(const Value& scores_BHTS,
+                               const AttentionMask& mask) {
+  const std::string added = Mask(mask, scores_BHTS);
+  if (added.empty()) return scores_BHTS;
+  return {Node("Add", {scores_BHTS.name, added}), scores_BHTS.shape};
+}
+
+OnnxOps::Value OnnxOps::RoundOperand(const std::string& name, const Value& x) {
+  const std::string zero = "no_zero_point_i8";
+  if (!writer_.Has(zero)) {
+    writer_.AddConstant(
+        zero, Tensor(OnnxType::kInt8, {}, std::vector<std::int8_t>{0}));
+  }
+  return {Rounded(x.name, WeightConstant(name + ".scale", DType::kF32, {}),
+                  zero, name),
+          x.shape};
+}
+
+OnnxOps::Value OnnxOps::RoundShares(const Value& x) {
+  const std::string zero = "no_zero_point_u8";
+  if (!writer_.Has(zero)) {
+    writer_.AddConstant(
+        zero, Tensor(OnnxType::kUint8, {}, std::vector<std::uint8_t>{0}));
+  }
+  return {Rounded(x.name, Real(1.0f / kLargestShareCode), zero, ""), x.shape};
+}
+
+std::string OnnxOps::Rounded(const std::string& x, const std::string& scale,
+                             const std::string& zero,
+                             const std::string& scope) {
+  const std::string quantized =
+      Node("QuantizeLinear", {x, scale, zero}, {}, scope);
+  return Node("DequantizeLinear", {quantized, scale, zero}, {}, scope);
+}
+
 OnnxOps::Value OnnxOps::ScaledDotProductAttention(const Value& q_BHTE,
                                                   const Value& k_BKSE,
                                                   const Value& v_BKSE,

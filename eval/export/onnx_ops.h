@@ -34,6 +34,9 @@ namespace hone {
 // Gather(levels, bytes) where a byte holds several codes. An output layer that
 // is tied to one reads the same codes as a linear layer with a scale for each
 // output does.
+// Products of attention in a8 read DQ(Q(x)) on both sides: s8 without a zero
+// point of queries, transposed keys and values, u8 of the softmax. Keys are
+// transposed before: ONNX Runtime 1.32 refuses s8 behind a pair.
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -110,6 +113,9 @@ class OnnxOps {
   Value ScaledDotProductAttention(const Value& q_BHTE, const Value& k_BKSE,
                                   const Value& v_BKSE,
                                   const AttentionMask& mask);
+  Value Masked(const Value& scores_BHTS, const AttentionMask& mask);
+  Value RoundOperand(const std::string& name, const Value& x);
+  Value RoundShares(const Value& x);
   Value MeanTokens(const Value& x_BTD);
 
   bool Stepwise() { return steps_; }
@@ -166,6 +172,9 @@ class OnnxOps {
   std::string IntegerBias(const std::string& name, const LinearSpec& spec);
   static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
+  // A pair of QuantizeLinear and DequantizeLinear with this zero point.
+  std::string Rounded(const std::string& x, const std::string& scale,
+                      const std::string& zero, const std::string& scope);
   // The rows of a table for the tokens' places: [T,C], or in steps [B,T,C].
   std::string Placed(const std::string& table, std::int64_t columns,
                      const Value& tokens_of, std::int64_t axis);

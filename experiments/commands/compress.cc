@@ -10,6 +10,7 @@
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
 #include "space/base/error.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -62,8 +63,9 @@ Sizes SizesOf(const Arguments& arguments) {
   const auto count = [&](const char* name) {
     return arguments.Has(name) ? arguments.Integer(name, 0, 1, 1 << 20) : 0;
   };
-  return {count("d-model"), count("layers"),       count("decoder-layers"),
-          count("heads"),   count("feed-forward"), count("rank"),
+  return {count("d-model"),        count("layers"),
+          count("decoder-layers"), count("heads"),
+          count("feed-forward"),   count("rank"),
           count("embedding-rank")};
 }
 
@@ -78,6 +80,7 @@ void ResizeBlock(std::int64_t d_model_before, const StemSpec& stem,
   block.head_dim = SpelledHeadDim(stem, block.attention, head_dim);
   if (sizes.feed_forward > 0) block.feed_forward.width = sizes.feed_forward;
   if (sizes.rank > 0) block.rank = sizes.rank;
+  block = Canonical(stem, block);
 }
 
 Architecture Resized(Architecture architecture, const Sizes& sizes) {
@@ -106,9 +109,46 @@ Architecture Resized(Architecture architecture, const Sizes& sizes) {
 Architecture WithPrecision(Architecture architecture,
                            const Precision& precision) {
   for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-    for (BlockSpec& block : *blocks) block.precision = precision;
+    for (BlockSpec& block : *blocks) {
+      block.precision = precision;
+      block.linears.clear();
+    }
   }
   return architecture;
+}
+
+// "feed_forward.down=w4": of that layer in all blocks that have it.
+void SetLinear(const std::string& text, Architecture& architecture) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  if (equals == text.size()) {
+    throw Error(ErrorCode::kUsage, "--linear " + text +
+                                       ": needs ROLE=WORD, such as "
+                                       "feed_forward.down=w4");
+  }
+  LinearRole role{};
+  Precision precision;
+  try {
+    role = Parse<LinearRole>(text.substr(0, equals));
+    precision = ParsePrecision(text.substr(equals + 1));
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kUsage, "--linear " + text + ": " + error.what());
+  }
+  bool found = false;
+  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+    for (BlockSpec& block : *blocks) {
+      LinearPrecisions precisions = PrecisionsOf(block);
+      const auto own = precisions.find(role);
+      if (own == precisions.end()) continue;
+      own->second = precision;
+      SetPrecisions(precisions, block);
+      found = true;
+    }
+  }
+  if (!found) {
+    throw Error(
+        ErrorCode::kUsage,
+        "--linear " + text + ": no block of the trial has such a layer");
+  }
 }
 
 // The trial itself, then what is made of its student. All are measured in one
@@ -127,10 +167,15 @@ struct Words {
 };
 
 std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
-                                const Words& words) {
+                                const Words& words,
+                                const std::vector<std::string>& linears) {
   std::vector<Variant> variants{
       {"trial " + std::to_string(stored.number), stored}};
-  const auto add = [&](const std::string& name, Architecture architecture) {
+  const auto add = [&](std::string name, Architecture architecture) {
+    for (const std::string& linear : linears) {
+      SetLinear(linear, architecture);
+      name += (name.empty() ? "" : " ") + linear;
+    }
     Variant variant{name, stored};
     variant.trial.architecture = std::move(architecture);
     variant.trial.origin = "compressed";
@@ -155,7 +200,7 @@ std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
     if (words.blocks.empty()) add("table " + table, changed);
     add_blocks(changed, ", table " + table);
   }
-  if (words.empty()) add("smaller", resized);
+  if (words.empty()) add(linears.empty() ? "smaller" : "", resized);
   return variants;
 }
 
@@ -246,11 +291,13 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
   const std::int64_t number = arguments.PositionalInteger(1, "N");
   const Words words{arguments.All("precision"), arguments.All("embedding")};
   const Sizes sizes = SizesOf(arguments);
-  if (words.empty() && sizes == Sizes{}) {
+  const std::vector<std::string> linears = arguments.All("linear");
+  if (words.empty() && linears.empty() && sizes == Sizes{}) {
     throw Error(ErrorCode::kUsage,
                 "hone compress: needs a size (--d-model, --feed-forward, "
                 "--heads, --layers, --rank, --embedding-rank), --precision "
-                "WORD, --embedding WORD, or several; words: " +
+                "WORD, --linear ROLE=WORD, --embedding WORD, or several of "
+                "them; words: " +
                     std::string(kPrecisionWords));
   }
   if (arguments.Has("out") &&
@@ -261,7 +308,7 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
   }
   const StudyView study = ReadStudy(path);
   const Trial& stored = TrialNumbered(study, number);
-  std::vector<Variant> variants = VariantsOf(stored, sizes, words);
+  std::vector<Variant> variants = VariantsOf(stored, sizes, words, linears);
   SearchSpec spec =
       WithOverrides(SpecFromJson(study.info.spec), arguments.All("set"));
   spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
@@ -299,6 +346,9 @@ Command CompressCommand() {
        2,
        2,
        {{"precision", "WORD", "of all blocks; may be given again"},
+        {"linear", "ROLE=WORD",
+         "of one layer of each block, such as feed_forward.down=w4; may be "
+         "given again"},
         {"embedding", "WORD", "of the token table; may be given again"},
         {"d-model", "N", "keep so many channels of the residual stream"},
         {"embedding-rank", "N", "make the token table a product of two"},

@@ -20,11 +20,10 @@ template <NetworkOps Ops>
 typename Ops::Value FeedForward(Ops& ops, const std::string& name,
                                 const StemSpec& stem, const BlockSpec& block,
                                 const typename Ops::Value& x_BTD) {
-  const std::int64_t width = block.feed_forward.width;
-  const auto widened = [&](const char* role) {
-    return BlockLinear(ops, name + role, block, stem.d_model, width, x_BTD);
+  const auto widened = [&](LinearRole role) {
+    return BlockLinear(ops, name, stem, block, role, x_BTD);
   };
-  auto hidden_BTF = widened(".up");
+  auto hidden_BTF = widened(LinearRole::kUp);
   switch (block.feed_forward.activation) {
     case Activation::kGelu:
       hidden_BTF = ops.Gelu(hidden_BTF);
@@ -33,11 +32,11 @@ typename Ops::Value FeedForward(Ops& ops, const std::string& name,
       hidden_BTF = ops.Relu(hidden_BTF);
       break;
     case Activation::kSwiglu:
-      hidden_BTF = ops.Multiply(ops.Silu(hidden_BTF), widened(".gate"));
+      hidden_BTF =
+          ops.Multiply(ops.Silu(hidden_BTF), widened(LinearRole::kGate));
       break;
   }
-  return BlockLinear(ops, name + ".down", block, width, stem.d_model,
-                     hidden_BTF);
+  return BlockLinear(ops, name, stem, block, LinearRole::kDown, hidden_BTF);
 }
 
 // x + f(norm(x)), or norm(x + f(x)). Shapes: [B,T,D] -> [B,T,D].

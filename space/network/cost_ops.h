@@ -72,6 +72,9 @@ class CostOps {
   Value ScaledDotProductAttention(const Value& q_BHTE, const Value& k_BKSE,
                                   const Value& v_BKSE,
                                   const AttentionMask& mask);
+  Value Masked(const Value& x, const AttentionMask&) { return Pointwise(x); }
+  Value RoundOperand(const std::string& name, const Value& x);
+  Value RoundShares(const Value& x) { return Pointwise(x); }
   Value MeanTokens(const Value& x_BTD);
 
   bool Stepwise() { return false; }

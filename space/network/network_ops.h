@@ -39,6 +39,10 @@ struct AttentionMask {
   auto operator<=>(const AttentionMask&) const = default;
 };
 
+// The largest codes of what products in a8 read.
+inline constexpr float kLargestOperandCode = 127;
+inline constexpr float kLargestShareCode = 255;
+
 // To the end of an axis.
 inline constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
 
@@ -143,6 +147,13 @@ concept NetworkOps = requires(Ops& ops, const std::string& name,
   {
     ops.ScaledDotProductAttention(x, y, y, mask)
     } -> std::same_as<typename Ops::Value>;
+  // Scores [B,H,T,S] of queries with keys, and -infinity where a key is hidden.
+  { ops.Masked(x, mask) } -> std::same_as<typename Ops::Value>;
+  // What a product in a8 reads: clamp(round(x / scale), -127, 127) * scale with
+  // the static scale name.scale; x where it is not known yet.
+  { ops.RoundOperand(name, x) } -> std::same_as<typename Ops::Value>;
+  // Of numbers from 0 to 1: round(255 x) / 255.
+  { ops.RoundShares(x) } -> std::same_as<typename Ops::Value>;
   // [B,T,D] -> [B,D], the mean over tokens.
   { ops.MeanTokens(x) } -> std::same_as<typename Ops::Value>;
 

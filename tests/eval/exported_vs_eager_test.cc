@@ -115,6 +115,46 @@ INSTANTIATE_TEST_SUITE_P(Tables, TablesVsEager,
                          ::testing::ValuesIn(TableCases(64)),
                          [](const auto& info) { return TestName(info.param); });
 
+class MixedVsEager : public ::testing::TestWithParam<NetworkCase> {};
+
+TEST_P(MixedVsEager, LogitsAgree) {
+  const NetworkCase& one = GetParam();
+  const Logits logits =
+      LogitsOf(one, RandomWeights(one.architecture, one.task, 5));
+  for (const float value : logits.eager) ASSERT_TRUE(std::isfinite(value));
+  EXPECT_LT(RelativeError(logits.exact, logits.eager), 0.01);
+}
+
+INSTANTIATE_TEST_SUITE_P(Linears, MixedVsEager,
+                         ::testing::ValuesIn(MixedCases(40)),
+                         [](const auto& info) { return TestName(info.param); });
+INSTANTIATE_TEST_SUITE_P(F32WithA8, MixedVsEager,
+                         ::testing::ValuesIn(CasesInA8(32, Precision::kF32)),
+                         [](const auto& info) { return TestName(info.param); });
+INSTANTIATE_TEST_SUITE_P(W8A8WithA8, MixedVsEager,
+                         ::testing::ValuesIn(CasesInA8(64, Precision::kW8A8)),
+                         [](const auto& info) { return TestName(info.param); });
+
+// The eager interpreter against plain arithmetic, on the same scales.
+TEST_P(MixedVsEager, EagerAgreesWithThePlainReference) {
+  constexpr std::int64_t kLength = 17;
+  const NetworkCase& one = GetParam();
+  const auto numbers = RandomInput(2 * kLength, one.task, 3);
+  const NamedTensors quantized = QuantizeByRange(
+      one.architecture, one.task, RandomWeights(one.architecture, one.task, 5),
+      numbers, 2, kLength);
+  StoredWeights source(quantized, at::kCPU);
+  EagerOps ops(source);
+  const at::Tensor input = at::tensor(numbers).view({2, kLength});
+  const TensorData logits =
+      ToTensorData(Transformer(ops, one.architecture, one.task, input, input));
+  EXPECT_LT(RelativeError({logits.data<float>(),
+                           logits.data<float>() + logits.elements()},
+                          ReferenceLogits(one.architecture, one.task, quantized,
+                                          numbers, 2, kLength)),
+            0.01);
+}
+
 class EagerVsPlain : public ::testing::TestWithParam<NetworkCase> {};
 
 // Both oracles describe one network.

@@ -47,6 +47,32 @@ TEST(OpenVinoEngine, Int8LayersRunInInt8) {
   }
 }
 
+// Queries, keys and values are integers when they are multiplied: one kernel
+// computes both products and the softmax between.
+TEST(OpenVinoEngine, ProductsInA8RunInInt8) {
+  const auto cpu = DescribeCpu();
+  if (!cpu.contains("isa") ||
+      cpu.at("isa").find("avx512_vnni") == std::string::npos) {
+    GTEST_SKIP() << "OpenVINO fuses attention in int8 with AVX512-VNNI";
+  }
+  for (const AttentionProducts products :
+       {AttentionProducts::kF32, AttentionProducts::kA8}) {
+    BlockSpec block = Block(MultiHead(4), 256, Precision::kW8A8);
+    block.products = products;
+    const ScratchFolder folder;
+    const Exported exported(folder, Make(128, {block, block}));
+    const auto model = MakeOpenVinoEngine()->Load(exported.file, {1, 1, 32});
+    std::int64_t fused = 0;
+    for (const KernelCount& kernel : model->Kernels()) {
+      if (kernel.layer == "Subgraph" && kernel.precision == "i8") {
+        fused += kernel.count;
+      }
+      EXPECT_NE(kernel.layer, "MatMul");
+    }
+    EXPECT_EQ(fused, products == AttentionProducts::kA8 ? 2 : 0);
+  }
+}
+
 TEST(OpenVinoEngine, FourBitLayersKeepTheirWeightsInFourBits) {
   const ScratchFolder folder;
   const Exported exported(

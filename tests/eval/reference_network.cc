@@ -338,6 +338,37 @@ class ReferenceOps {
     return y;
   }
 
+  Value Masked(const Value& scores, const AttentionMask& mask) {
+    Value y = scores;
+    const std::int64_t keys = scores.shape[3];
+    for (std::size_t at = 0; at < y.values.size(); ++at) {
+      const auto j = static_cast<std::int64_t>(at) % keys;
+      const auto i = static_cast<std::int64_t>(at) / keys % scores.shape[2];
+      const bool hidden = (mask.causal && j > i) ||
+                          (mask.window >= 0 && std::abs(i - j) > mask.window);
+      if (hidden) y.values[at] = -std::numeric_limits<double>::infinity();
+    }
+    return y;
+  }
+
+  Value RoundOperand(const std::string& name, const Value& x) {
+    if (ranges_ != nullptr) Note(name, x);
+    const auto found = weights_.find(name + ".scale");
+    if (found == weights_.end()) return x;
+    const double scale = *found->second.data<float>();
+    Value y = x;
+    for (double& v : y.values) {
+      v = std::clamp(std::nearbyint(v / scale), -127.0, 127.0) * scale;
+    }
+    return y;
+  }
+
+  Value RoundShares(const Value& x) {
+    Value y = x;
+    for (double& v : y.values) v = std::nearbyint(v * 255) / 255;
+    return y;
+  }
+
   Value MeanTokens(const Value& x) {
     const std::int64_t tokens = x.shape[1];
     const std::int64_t dim = x.shape[2];

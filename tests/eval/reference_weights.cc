@@ -242,6 +242,17 @@ void RoundInput(NamedTensors& weights, const LinearLayer& layer,
       Make(DType::kU8, {}, std::vector<std::uint8_t>{zero});
 }
 
+// Products of attention stay as they are.
+Architecture WithFloatLayers(const Architecture& architecture) {
+  Architecture floats = WithoutPrecision(architecture);
+  for (const auto side : {&Architecture::encoder, &Architecture::decoder}) {
+    for (std::size_t i = 0; i < (floats.*side).size(); ++i) {
+      (floats.*side)[i].products = (architecture.*side)[i].products;
+    }
+  }
+  return floats;
+}
+
 }  // namespace
 
 NamedTensors RandomWeights(const Architecture& architecture,
@@ -260,6 +271,9 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
   InputRanges ranges;
   ReferenceLogits(WithoutPrecision(architecture), task, weights, tokens, batch,
                   length, &ranges);
+  InputRanges operands;
+  ReferenceLogits(WithFloatLayers(architecture), task, weights, tokens, batch,
+                  length, &operands);
   NamedTensors drawn;
   std::vector<LinearLayer> linears;
   WeightVisitor visitor(drawn, linears, 0);
@@ -279,6 +293,12 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
     if (layer.spec.precision.int8_activations) {
       RoundInput(quantized, layer, ranges.at(layer.name));
     }
+  }
+  for (const auto& [name, range] : operands) {
+    if (!name.ends_with("_operand")) continue;
+    const double largest = std::max(-range.first, range.second);
+    quantized[name + ".scale"] = Make(
+        DType::kF32, {}, std::vector<float>{static_cast<float>(largest / 127)});
   }
   return quantized;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "space/block_layers.h"
 #include "space/search_space.h"
 #include "tests/space/shapes.h"
 
@@ -41,6 +42,29 @@ TEST(SimulatedLatency, GrowsWithWorkAndFallsWithBits) {
   EXPECT_GT(latency(128, 3, Precision::kF32, 16), base);
   EXPECT_GT(latency(128, 2, Precision::kF32, 32), base);
   EXPECT_LT(latency(128, 2, Precision::kW8A8, 16), base);
+}
+
+// Layer by layer from f32 to w8a8 every step gains, whole or factored, and the
+// rates are those by hand: 2e7 and 6e7 multiply-adds in a millisecond.
+TEST(SimulatedLatency, CountsEachLayerAtItsPrecision) {
+  for (const std::int64_t rank : {0, 24}) {
+    BlockSpec block = {MultiHead(4), {256}, Precision::kF32};
+    block.rank = rank;
+    const StemSpec stem{128};
+    double before = SimulatedLatencyMs({stem, {block}}, kTask, 2, 16);
+    for (const LinearRole role : LinearRolesOf(block)) {
+      LinearPrecisions precisions = PrecisionsOf(block);
+      precisions[role] = Precision::kW8A8;
+      // The layers' own part alone: the block's precision stays f32.
+      if (role == LinearRole::kValue) break;
+      SetPrecisions(precisions, block);
+      ASSERT_EQ(block.precision, Precision::kF32);
+      const double after = SimulatedLatencyMs({stem, {block}}, kTask, 2, 16);
+      const double weights = rank > 0 ? 24 * (128 + 128) : 128 * 128;
+      EXPECT_NEAR(before - after, 2 * 16 * weights * (1 / 2e7 - 1 / 6e7), 1e-9);
+      before = after;
+    }
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Writes exported networks with the logits that they must give, for programs
 // that do not share our code: tests/eval/onnx_check.py and
-// experiments/bench/latency_peers.py. Usage: write_fixtures DIR check|peers
+// experiments/bench/latency_peers.py and attention_products.py. Usage:
+// write_fixtures DIR check|peers|products
 //
 // NAME/*.onnx               the exported files
 // NAME/fixture.safetensors  the f32 weights that they were made from; "tokens"
@@ -98,6 +99,13 @@ std::vector<Fixture> CheckFixtures() {
       }
     }
   }
+  // Of which some layers or products are quantized.
+  for (const NetworkCase& one : CasesInA8(32, Precision::kF32)) {
+    fixtures.push_back(Named(one, Precision::kW8A8, 2, 17));
+  }
+  for (const NetworkCase& one : MixedCases(40)) {
+    fixtures.push_back(Named(one, Precision::kW8A8, 2, 17));
+  }
   return fixtures;
 }
 
@@ -123,17 +131,42 @@ std::vector<Fixture> PeerFixtures() {
   return fixtures;
 }
 
+// Two blocks with products of attention in f32 and in a8, at several lengths.
+std::vector<Fixture> ProductFixtures() {
+  std::vector<Fixture> fixtures;
+  for (const std::int64_t d_model : {64, 128, 256}) {
+    for (const std::int64_t tokens : {16, 64, 128, 256, 512}) {
+      for (const std::string& products : NamesOf<AttentionProducts>()) {
+        BlockSpec block{MultiHead(4), {2 * d_model}, Precision::kW8A8};
+        block.products = Parse<AttentionProducts>(products);
+        fixtures.push_back({{"d" + std::to_string(d_model) + "_t" +
+                                 std::to_string(tokens) + "_" + products,
+                             {{d_model}, {block, block}},
+                             ClassifierShape(500, 5, tokens)},
+                            Precision::kW8A8,
+                            1,
+                            tokens});
+      }
+    }
+  }
+  return fixtures;
+}
+
+std::vector<Fixture> FixturesOf(const std::string& set) {
+  if (set == "check") return CheckFixtures();
+  return set == "peers" ? PeerFixtures() : ProductFixtures();
+}
+
 }  // namespace
 }  // namespace hone
 
 int main(int argc, char** argv) {
   const std::string set = argc == 3 ? argv[2] : "";
-  if (set != "check" && set != "peers") {
-    std::cerr << "usage: write_fixtures DIR check|peers\n";
+  if (set != "check" && set != "peers" && set != "products") {
+    std::cerr << "usage: write_fixtures DIR check|peers|products\n";
     return 2;
   }
-  for (const hone::Fixture& fixture :
-       set == "check" ? hone::CheckFixtures() : hone::PeerFixtures()) {
+  for (const hone::Fixture& fixture : hone::FixturesOf(set)) {
     hone::Write(std::filesystem::path(argv[1]) / fixture.network.name, fixture);
   }
   return 0;

@@ -182,6 +182,28 @@ class TrainedTest(CliTest):
                                "--set", "training.steps=9", expect=2)
         self.assertIn("[quantization]", message)
         self.hone("compress", study, 99, "--precision", "w4", expect=4)
+        # One layer in another precision, whatever the others have.
+        _, one, two = self.json(
+            "compress", study, number, "--precision", "w8a8", "--precision",
+            "w4", "--linear", "feed_forward.down=w2a8", "--linear",
+            "attention.query=f32")
+        for mixed, precision in [(one, "w8a8"), (two, "w4")]:
+            self.assertEqual(
+                mixed["model"], precision +
+                " feed_forward.down=w2a8 attention.query=f32")
+            for block in mixed["architecture"]["encoder"]:
+                self.assertEqual(block["precision"], precision)
+                self.assertEqual(block["linears"], {
+                    "attention.query": "f32", "feed_forward.down": "w2a8"})
+            self.assertEqual(mixed["state"], "complete")
+        for linear, message in [
+                ("feed_forward.down", "needs ROLE=WORD"),
+                ("feed_forward.dwn=w4", "did you mean 'feed_forward.down'"),
+                ("feed_forward.down=w5", "did you mean 'w8'"),
+                ("cross.key=w4", "no block of the trial has such a layer")]:
+            _, said = self.hone("compress", study, number, "--linear", linear,
+                                expect=2)
+            self.assertIn(message, said)
         # Half of the neurons, one of two heads, and what is left in 4 bits.
         _, small = self.json(
             "compress", study, number, "--feed-forward", "16", "--heads", "1",

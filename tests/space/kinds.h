@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "space/architecture.h"
+#include "space/block_layers.h"
 #include "tests/space/shapes.h"
 
 namespace hone {
@@ -121,6 +122,56 @@ inline std::vector<NetworkCase> NetworkCases(std::int64_t d_model,
   features.name = "features";
   features.task = FeatureShape(7, 6, 24);
   cases.push_back(features);
+  return cases;
+}
+
+// Products of attention in a8, in every place that they can stand in, with
+// tokens in blocks and with a mask.
+inline std::vector<NetworkCase> CasesInA8(std::int64_t d_model,
+                                          Precision precision) {
+  std::vector<NetworkCase> cases = {TranslationCase({d_model}, precision)};
+  StemSpec rotary{d_model};
+  rotary.positions = Positions::kRotary;
+  for (const char* word : {"full", "full:2", "full:1", "local:3", "local:9"}) {
+    cases.push_back(EncoderCase(word, {d_model}, precision));
+    cases.push_back(DecoderCase(word, rotary, precision));
+  }
+  for (NetworkCase& one : cases) {
+    one.name += " a8";
+    for (auto* blocks :
+         {&one.architecture.encoder, &one.architecture.decoder}) {
+      for (BlockSpec& block : *blocks) block.products = AttentionProducts::kA8;
+    }
+  }
+  return cases;
+}
+
+// Every layer of a block in a precision of its own, so that layers of several
+// kinds read one tensor; whole, and with a rank that some layers have.
+inline std::vector<NetworkCase> MixedCases(std::int64_t d_model) {
+  std::vector<NetworkCase> cases;
+  for (const std::int64_t rank : {std::int64_t{0}, 2 * d_model / 5}) {
+    for (NetworkCase one : {EncoderCase("full:1", {d_model}, Precision::kF32),
+                            DecoderCase("full", {d_model}, Precision::kF32),
+                            TranslationCase({d_model}, Precision::kF32)}) {
+      one.name += rank > 0 ? " mixed factored" : " mixed";
+      std::size_t next = 0;
+      for (auto* blocks :
+           {&one.architecture.encoder, &one.architecture.decoder}) {
+        for (BlockSpec& block : *blocks) {
+          block.feed_forward.activation = Activation::kSwiglu;
+          block.rank = rank;
+          LinearPrecisions precisions;
+          for (const LinearRole role : LinearRolesOf(block)) {
+            const char* words[] = {"f32", "w8a8", "w4", "w2a8", "w8"};
+            precisions[role] = ParsePrecision(words[next++ % 5]);
+          }
+          SetPrecisions(precisions, block);
+        }
+      }
+      cases.push_back(one);
+    }
+  }
   return cases;
 }
 

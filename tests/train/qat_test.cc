@@ -112,10 +112,20 @@ TEST_F(Qat, BeginsWithTheWeightsThatWereRounded) {
 // What is stored computes what was trained: the loss of the stored network is
 // that of the last step's.
 TEST_F(Qat, StoresWhatItTrained) {
+  std::vector<std::pair<std::string, Architecture>> cases;
   for (const char* word : {"w8a8", "w4a8", "w2", "w4-asymmetric", "w3a8",
                            "w4-log2", "w4-kmeans"}) {
-    const Architecture architecture =
-        TinyArchitecture(32, ParsePrecision(word));
+    cases.emplace_back(word, TinyArchitecture(32, ParsePrecision(word)));
+  }
+  // Layers of several precisions that read one tensor, and rounded products.
+  for (const NetworkCase& one : MixedCases(40)) {
+    if (one.task.topology != Topology::kEncoder) continue;
+    cases.emplace_back(one.name, one.architecture);
+    for (BlockSpec& block : cases.back().second.encoder) {
+      block.products = AttentionProducts::kA8;
+    }
+  }
+  for (const auto& [word, architecture] : cases) {
     const TrainingJob job = Job(architecture);
     TrainableWeights inner(
         {7, at::TensorOptions().dtype(at::kFloat), {}, job.initial});
@@ -180,6 +190,21 @@ TEST_F(Qat, StoresTheTablesItTrained) {
                   .item<double>(),
               1e-6)
         << word;
+  }
+}
+
+// Rounding with a fixed scale passes gradients within the range and none
+// outside.
+TEST(RoundThrough, WithAFixedScale) {
+  const at::Tensor x =
+      at::tensor({-2.0F, -0.26F, 0.24F, 0.26F, 0.9F, 3.0F}).requires_grad_();
+  const at::Tensor y = RoundThrough(x, 0.5F, -2, 3);
+  y.sum().backward();
+  const float values[] = {-1, -0.5F, 0, 0.5F, 1, 1.5F};
+  const float gradients[] = {0, 1, 1, 1, 1, 0};
+  for (std::int64_t i = 0; i < x.size(0); ++i) {
+    EXPECT_EQ(y[i].item<float>(), values[i]) << i;
+    EXPECT_EQ(x.grad()[i].item<float>(), gradients[i]) << i;
   }
 }
 

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-#include "tests/space/shapes.h"
+#include "space/base/error.h"
+#include "space/network/transformer.h"
+#include "tests/space/kinds.h"
 #include "tests/train/eager_fixtures.h"
 #include "train/compress/calibrate.h"
 #include "train/compress/matrix_quantization.h"
@@ -201,6 +206,149 @@ TEST_F(PlainQuantizeTest, SmoothingLeavesTheFunctionAsItWas) {
     return Sqnr(a, ComputeFlatLogits(architecture, kTask, quantized, data, 64));
   };
   EXPECT_GT(sqnr(true), sqnr(false) + 3);
+}
+
+// Readers of one norm in several precisions, one of them f32, and readers of
+// which some are factored: all are scaled with the norm or none.
+TEST_F(PlainQuantizeTest, SmoothingScalesEveryReaderOfANorm) {
+  for (const NetworkCase& one : MixedCases(40)) {
+    if (one.task.topology != Topology::kEncoder) continue;
+    NamedTensors weights = InitialWeights(one.architecture, kTask, 3);
+    weights.at("encoder.0.attention_norm.weight").data<float>()[3] = 40;
+    CalibrationRun run(one.architecture, kTask, weights, data);
+    const NamedTensors smooth =
+        SmoothInputs(one.architecture, run, run.FindLinears(), weights);
+    EXPECT_NE(smooth.at("encoder.0.attention_norm.weight"),
+              weights.at("encoder.0.attention_norm.weight"));
+    const Architecture f32 = WithoutPrecision(one.architecture);
+    const auto a = ComputeFlatLogits(f32, kTask, weights, data, 64);
+    const auto b = ComputeFlatLogits(f32, kTask, smooth, data, 64);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      EXPECT_NEAR(a[i], b[i], 1e-4 * (1 + std::abs(a[i]))) << one.name;
+    }
+  }
+}
+
+// query f32, key w8a8, value w4, output w2a8 and so on.
+TEST_P(QuantizeTest, EachLayerHasItsOwnPrecision) {
+  for (const NetworkCase& one : MixedCases(40)) {
+    if (one.task.topology != Topology::kEncoder) continue;
+    const NamedTensors quantized = Quantize(one.architecture);
+    const LinearUses linears =
+        CalibrationRun(one.architecture, kTask, Weights(one.architecture), data)
+            .FindLinears();
+    std::map<std::string, TensorData> scale_of_input;
+    for (const auto& [name, use] : linears) {
+      const Precision& precision = use.spec.precision;
+      EXPECT_EQ(quantized.contains(name + ".weight_scale"),
+                !precision.IsFloat());
+      EXPECT_EQ(quantized.contains(name + ".input_scale"),
+                precision.int8_activations);
+      EXPECT_EQ(quantized.at(name + ".bias").dtype,
+                precision.int8_activations ? DType::kI32 : DType::kF32);
+      if (!precision.int8_activations) continue;
+      const TensorData& scale = quantized.at(name + ".input_scale");
+      const auto [known, fresh] = scale_of_input.try_emplace(use.input, scale);
+      EXPECT_EQ(known->second, scale) << name;
+    }
+    // gate and up read one tensor, factored or not.
+    const std::string first = one.architecture.encoder[0].rank > 0
+                                  ? "encoder.0.attention.query.reduce"
+                                  : "encoder.0.attention.query";
+    for (const char* role : {"key", "value"}) {
+      const std::string whole = std::string("encoder.0.attention.") + role;
+      const auto use = linears.contains(whole) ? linears.at(whole)
+                                               : linears.at(whole + ".reduce");
+      EXPECT_EQ(use.input, first) << one.name;
+    }
+  }
+}
+
+// Layers behind a first reader in f32 are rounded with the errors of their
+// inputs in sight too.
+TEST_F(PlainQuantizeTest, GptqServesLayersBesideAFloatOne) {
+  Architecture architecture = TinyArchitecture(64, ParsePrecision("w3:row"));
+  for (BlockSpec& block : architecture.encoder) {
+    block.linears[LinearRole::kQuery] = Precision::kF32;
+  }
+  const std::string key = "encoder.0.attention.key.weight";
+  EXPECT_NE(Quantize(architecture, {.rounding = "gptq"}).at(key),
+            Quantize(architecture).at(key));
+  EXPECT_GT(LogitsSqnr(architecture, {.rounding = "gptq"}),
+            LogitsSqnr(architecture) + 1);
+}
+
+// The largest query, key and value that the network makes, over 127.
+TEST_F(PlainQuantizeTest, OperandScalesAreTheirLargestValues) {
+  calibration = "min-max";
+  Architecture architecture = TinyArchitecture(32, Precision::kF32);
+  architecture.encoder[0].products = AttentionProducts::kA8;
+  const NamedTensors quantized = Quantize(architecture);
+  EXPECT_FALSE(quantized.contains("encoder.1.attention.key_operand.scale"));
+  const NamedTensors weights = Weights(architecture);
+  StoredWeights source(weights, at::kCPU);
+  const at::NoGradGuard no_grad;
+  for (const std::string role : {"query", "key", "value"}) {
+    const std::string name = "encoder.0.attention." + role;
+    EagerOps ops(source, {.taps = {name}});
+    double largest = 0;
+    for (const Batch& rows : OrderedBatches(data, 64)) {
+      const NetworkBatch batch = MakeNetworkBatch(data, kTask, rows, at::kCPU);
+      Transformer(ops, WithoutPrecision(architecture), kTask, batch.input,
+                  batch.target);
+      largest = std::max(largest, ops.TakeTap(name).abs().max().item<double>());
+    }
+    if (role == "query") largest /= std::sqrt(32 / 2);
+    EXPECT_NEAR(quantized.at(name + "_operand.scale").data<float>()[0],
+                largest / 127, 1e-6 * largest)
+        << role;
+  }
+}
+
+TEST_P(QuantizeTest, ProductsInA8StayCloseToF32) {
+  Architecture architecture = TinyArchitecture(64, Precision::kF32);
+  for (BlockSpec& block : architecture.encoder) {
+    block.products = AttentionProducts::kA8;
+  }
+  const double sqnr = LogitsSqnr(architecture);
+  EXPECT_GT(sqnr, 30);
+  EXPECT_LT(sqnr, 120);  // something was rounded
+}
+
+TEST_F(PlainQuantizeTest, RefusesOperandsThatAreNotFinite) {
+  Architecture architecture = TinyArchitecture(16, Precision::kF32);
+  architecture.encoder[0].products = AttentionProducts::kA8;
+  NamedTensors weights = Weights(architecture);
+  weights.at("encoder.0.attention.key.weight").data<float>()[0] =
+      std::numeric_limits<float>::infinity();
+  try {
+    QuantizeNetwork(architecture, kTask, weights, data, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("key_operand"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(PlainQuantizeTest, OperandsThatAreAllZeroKeepTheScaleOne) {
+  Architecture architecture = TinyArchitecture(16, Precision::kF32);
+  architecture.encoder[0].products = AttentionProducts::kA8;
+  NamedTensors weights = Weights(architecture);
+  for (const char* end : {".weight", ".bias"}) {
+    TensorData& tensor =
+        weights.at(std::string("encoder.0.attention.value") + end);
+    std::fill_n(tensor.data<float>(), tensor.elements(), 0.F);
+  }
+  const NamedTensors quantized =
+      QuantizeNetwork(architecture, kTask, weights, data, {});
+  EXPECT_EQ(
+      quantized.at("encoder.0.attention.value_operand.scale").data<float>()[0],
+      1);
+  for (const float logit :
+       ComputeFlatLogits(architecture, kTask, quantized, data, 64)) {
+    EXPECT_TRUE(std::isfinite(logit));
+  }
 }
 
 // What the interpreter computes in floats is what an engine computes in

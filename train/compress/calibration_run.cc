@@ -1,5 +1,8 @@
 #include "train/compress/calibration_run.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <ATen/core/grad_mode.h>
 
 #include "space/network/transformer.h"
@@ -29,14 +32,16 @@ CalibrationRun::CalibrationRun(const Architecture& architecture,
 
 LinearUses CalibrationRun::FindLinears() {
   LinearUses linears;
-  at::Tensor last_input;
-  std::string last_name;
+  // Alive, so that none is taken for another.
+  std::vector<std::pair<at::Tensor, std::string>> inputs;
   const EagerOptions options{.observer = [&](const std::string& name,
                                              const LinearSpec& spec,
                                              const at::Tensor& input) {
-    if (!input.is_same(last_input)) last_name = name;
-    last_input = input;
-    linears[name] = {spec, last_name};
+    auto known =
+        std::find_if(inputs.begin(), inputs.end(),
+                     [&](const auto& one) { return one.first.is_same(input); });
+    if (known == inputs.end()) known = inputs.emplace(known, input, name);
+    linears[name] = {spec, known->second};
   }};
   Run(options, 1);
   return linears;
@@ -48,6 +53,14 @@ void CalibrationRun::Watch(const Watcher& watcher) {
                                              const at::Tensor& input) {
     watcher(name, input.reshape({-1, spec.in}).contiguous());
   }};
+  Run(options, batches_.size());
+}
+
+void CalibrationRun::WatchOperands(const Watcher& watcher) {
+  const EagerOptions options{
+      .operand_observer = [&](const std::string& name, const at::Tensor& x) {
+        watcher(name, x.contiguous());
+      }};
   Run(options, batches_.size());
 }
 

@@ -42,6 +42,8 @@ class CalibrationRun {
   using Watcher =
       std::function<void(const std::string& name, const at::Tensor& input_NI)>;
   void Watch(const Watcher& watcher);
+  // What each product in a8 reads, likewise.
+  void WatchOperands(const Watcher& watcher);
 
  private:
   void Run(const EagerOptions& options, std::size_t batches);

@@ -88,10 +88,14 @@ std::vector<std::string> StreamReaders(const Architecture& architecture) {
       readers.push_back(name + ".feed_forward.gate");
     }
   }
-  const bool tied = architecture.stem.output == OutputEmbedding::kTied;
-  readers.emplace_back(architecture.decoder.empty() ? "classifier"
-                       : tied                       ? "embedding"
-                                                    : "output");
+  const StemSpec& stem = architecture.stem;
+  if (architecture.decoder.empty()) {
+    readers.emplace_back("classifier");
+  } else if (stem.output != OutputEmbedding::kTied) {
+    readers.emplace_back("output");
+  } else if (stem.embedding_rank == 0) {
+    readers.emplace_back("embedding");
+  }
   return readers;
 }
 

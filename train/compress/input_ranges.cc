@@ -1,6 +1,7 @@
 #include "train/compress/input_ranges.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <ATen/ops/fake_quantize_per_tensor_affine.h>
 #include <ATen/ops/from_blob.h>
@@ -14,29 +15,37 @@ namespace {
 
 using Streams = std::map<std::string, StreamStatistics>;
 
+using Watch = std::function<void(const CalibrationRun::Watcher&)>;
+
+// Two passes over what `watch` shows: those of `streams`, or all where there
+// are none yet.
+void Gather(const Watch& watch, Streams& streams) {
+  const bool all = streams.empty();
+  watch([&](const std::string& name, const at::Tensor& x) {
+    if (!all && !streams.contains(name)) return;
+    if (!at::isfinite(x).all().item<bool>()) {
+      throw Error(ErrorCode::kUsage,
+                  "cannot quantize: an input of layer '" + name +
+                      "' is not finite; the training that made these weights "
+                      "diverged");
+    }
+    streams[name].AddToRange(x.const_data_ptr<float>(), x.numel());
+  });
+  for (auto& [name, stream] : streams) stream.StartHistograms();
+  watch([&](const std::string& name, const at::Tensor& x) {
+    const auto found = streams.find(name);
+    if (found == streams.end()) return;
+    found->second.AddToHistograms(x.const_data_ptr<float>(), x.numel());
+  });
+}
+
 Streams Observe(CalibrationRun& run, const LinearUses& linears) {
   Streams streams;
   for (const auto& [name, use] : linears) {
     if (use.spec.precision.int8_activations) streams[use.input];
   }
   if (streams.empty()) return {};
-  run.Watch([&](const std::string& name, const at::Tensor& input) {
-    const auto found = streams.find(name);
-    if (found == streams.end()) return;
-    if (!at::isfinite(input).all().item<bool>()) {
-      throw Error(ErrorCode::kUsage,
-                  "cannot quantize: an input of layer '" + name +
-                      "' is not finite; the training that made these weights "
-                      "diverged");
-    }
-    found->second.AddToRange(input.const_data_ptr<float>(), input.numel());
-  });
-  for (auto& [name, stream] : streams) stream.StartHistograms();
-  run.Watch([&](const std::string& name, const at::Tensor& input) {
-    const auto found = streams.find(name);
-    if (found == streams.end()) return;
-    found->second.AddToHistograms(input.const_data_ptr<float>(), input.numel());
-  });
+  Gather([&](const auto& watcher) { run.Watch(watcher); }, streams);
   return streams;
 }
 
@@ -113,6 +122,26 @@ std::map<std::string, ActivationQuantization> FindInputQuantizations(
         static_cast<Calibrator>(chosen - names.begin()), options.percentile));
   }
   return result;
+}
+
+std::map<std::string, float> FindOperandScales(
+    CalibrationRun& run, const InputRangeOptions& options) {
+  Streams streams;
+  Gather([&](const auto& watcher) { run.WatchOperands(watcher); }, streams);
+  const std::vector<std::string>& names = CalibratorNames();
+  const auto chosen =
+      std::find(names.begin(), names.end(), options.calibration);
+  const Calibrator calibrator =
+      chosen == names.end() ? Calibrator::kMse
+                            : static_cast<Calibrator>(chosen - names.begin());
+  std::map<std::string, float> scales;
+  for (const auto& [name, stream] : streams) {
+    const ValueRange range = stream.RangeBy(calibrator, options.percentile);
+    const double largest = std::max(-range.low, range.high);
+    scales[name] =
+        largest > 0 ? static_cast<float>(largest / kLargestOperandCode) : 1;
+  }
+  return scales;
 }
 
 }  // namespace hone

@@ -25,4 +25,10 @@ std::map<std::string, ActivationQuantization> FindInputQuantizations(
     const std::map<std::string, QuantizedMatrix>& matrices,
     const InputRangeOptions& options);
 
+// The scale of each tensor that products in a8 read, by the name that
+// RoundOperand has: the larger end of the range that the calibrator takes, over
+// 127; 1 for zeros. "auto" is "mse" here. Throws as above.
+std::map<std::string, float> FindOperandScales(
+    CalibrationRun& run, const InputRangeOptions& options);
+
 }  // namespace hone

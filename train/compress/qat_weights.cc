@@ -17,6 +17,8 @@ namespace hone {
 namespace {
 
 constexpr double kActivationCodes = 255;
+// Of a name as RoundOperand gives it (space/network/attention/dense.h).
+constexpr char kOperandScaleEnd[] = "_operand.scale";
 
 std::vector<std::int8_t> Ascending(const TensorData& stored) {
   const auto* values = stored.data<std::int8_t>();
@@ -119,6 +121,17 @@ QatWeights::QatWeights(WeightSource& inner, const LinearUses& linears,
       inputs_[use.input] = InputGrid(name, use.spec, quantized);
     }
   }
+  for (const auto& [name, tensor] : quantized) {
+    if (name.ends_with(kOperandScaleEnd)) {
+      operands_[name] = *tensor.data<float>();
+    }
+  }
+}
+
+std::optional<float> QatWeights::OperandScale(const std::string& name) {
+  const auto found = operands_.find(name + ".scale");
+  if (found == operands_.end()) return std::nullopt;
+  return found->second;
 }
 
 at::Tensor QatWeights::Get(const std::string& name, WeightRole role,
@@ -154,7 +167,7 @@ LinearWeights QatWeights::GetLinear(const std::string& name,
                                 grid.Scale(), grid.range)
                        .view_as(weights.weight);
   const auto input = inputs_.find(linears_.at(name).input);
-  if (input != inputs_.end()) {
+  if (spec.precision.int8_activations) {
     weights.learned_input = {input->second.Scale(), input->second.range};
   }
   return weights;
@@ -193,11 +206,14 @@ NamedTensors QatWeights::Quantized(NamedTensors weights) const {
   for (const auto& [name, spec] : tables_) {
     StoreRounded(name, AsMatrix(spec), weights);
   }
+  for (const auto& [name, scale] : operands_) {
+    weights[name] = Stored(DType::kF32, {}, std::vector<float>{scale});
+  }
   for (const auto& [name, use] : linears_) {
     const std::vector<float> bias = Floats(weights, name + ".bias");
     StoreRounded(name, use.spec, weights);
+    if (!use.spec.precision.int8_activations) continue;
     const auto input = inputs_.find(use.input);
-    if (input == inputs_.end()) continue;
     StoreInput(name, use.spec,
                {input->second.Scale().item<float>(),
                 input->second.zero.item<std::int64_t>()},

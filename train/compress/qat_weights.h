@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@ namespace hone {
 // the levels of its precision, and so are inputs of layers with 8-bit
 // activations (Jacob et al. 2018). The scales are trained too (LSQ), as the
 // logarithm of their ratio to the first ones, so that an optimizer's step is
-// relative; zero points and levels stay. Layers that read one tensor share its
-// scale. Not thread-safe.
+// relative; zero points and levels stay, and so do the scales of what products
+// in a8 read. Layers that read one tensor share its scale. Not thread-safe.
 class QatWeights : public WeightSource {
  public:
   // `inner` holds the unrounded weights and must outlive it; `quantized` is
@@ -31,6 +32,7 @@ class QatWeights : public WeightSource {
   LinearWeights GetLinear(const std::string& name,
                           const LinearSpec& spec) override;
   at::Tensor GetTable(const std::string& name, const TableSpec& spec) override;
+  std::optional<float> OperandScale(const std::string& name) override;
   at::Tensor Lookup(const std::string& name, const at::Tensor& tokens_BT,
                     const TableSpec& spec) override;
 
@@ -63,6 +65,7 @@ class QatWeights : public WeightSource {
   TableUses tables_;
   std::map<std::string, Grid> weights_;
   std::map<std::string, Grid> inputs_;  // by LinearUse::input
+  std::map<std::string, float> operands_;
 };
 
 }  // namespace hone

@@ -1,6 +1,8 @@
 #include "train/compress/quantize.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 
 #include <ATen/ops/fake_quantize_per_tensor_affine.h>
@@ -21,6 +23,13 @@ namespace {
 using Matrices = std::map<std::string, QuantizedMatrix>;
 using Inputs = std::map<std::string, ActivationQuantization>;
 
+bool HasProductsInA8(const Architecture& architecture) {
+  const std::vector<BlockSpec> blocks = AllBlocks(architecture);
+  return std::any_of(blocks.begin(), blocks.end(), [](const BlockSpec& block) {
+    return block.products == AttentionProducts::kA8;
+  });
+}
+
 MatrixOptions RoundingOf(const QuantizationOptions& options) {
   return {.limit = options.reduce_range ? 63 : 127};
 }
@@ -28,10 +37,13 @@ MatrixOptions RoundingOf(const QuantizationOptions& options) {
 // X^T X of every tensor that quantized layers read, by LinearUse::input.
 std::map<std::string, at::Tensor> Hessians(CalibrationRun& run,
                                            const LinearUses& linears) {
+  std::set<std::string> inputs;
+  for (const auto& [name, use] : linears) {
+    if (!use.spec.precision.IsFloat()) inputs.insert(use.input);
+  }
   std::map<std::string, at::Tensor> hessians;
   run.Watch([&](const std::string& name, const at::Tensor& input) {
-    const LinearUse& use = linears.at(name);
-    if (use.spec.precision.IsFloat() || use.input != name) return;
+    if (!inputs.contains(name)) return;
     const at::Tensor product = input.t().matmul(input).to(at::kDouble);
     const auto [entry, fresh] = hessians.try_emplace(name, product);
     if (!fresh) entry->second.add_(product);
@@ -163,6 +175,13 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
     }
     for (const auto& [name, matrix] : rounded_tables) {
       StoreMatrix(name, AsMatrix(tables.at(name)), matrix, tensors);
+    }
+    if (HasProductsInA8(architecture)) {
+      for (const auto& [name, scale] :
+           FindOperandScales(run, {options.calibration, options.percentile})) {
+        tensors[name + ".scale"] =
+            Stored(DType::kF32, {}, std::vector<float>{scale});
+      }
     }
     return tensors;
   });

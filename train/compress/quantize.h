@@ -75,6 +75,8 @@ struct QuantizationOptions {
 //   NAME.input_zero_point  u8 [], likewise
 //   NAME.bias              f32 [out]; with 8-bit activations i32 with scale
 //                          input_scale * weight_scale[o]
+// Of attention with products in a8:
+//   NAME.query_operand.scale, .key_operand.scale, .value_operand.scale   f32 []
 // `calibration` holds the examples whose activations choose what depends on
 // them, with the rounded table; layers that read the same tensor get the same
 // input scale and zero point. Throws kUsage for weights with which an

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 
 #include <ATen/ops/amax.h>
 #include <ATen/ops/fake_quantize_per_tensor_affine.h>
@@ -27,9 +28,12 @@ struct Group {
   std::vector<std::string> readers;
 };
 
-// "encoder.0.attention.query" reads "encoder.0.attention_norm"; an output
-// layer of attention or the second one of a feed-forward reads no norm.
-std::optional<std::string> NormOf(const std::string& layer) {
+// "encoder.0.attention.query" reads "encoder.0.attention_norm", and so does its
+// first factor; an output layer of attention or the second one of a
+// feed-forward reads no norm.
+std::optional<std::string> NormOf(std::string layer) {
+  const std::string factor = ".reduce";
+  if (layer.ends_with(factor)) layer.resize(layer.size() - factor.size());
   const std::size_t dot = layer.rfind('.');
   const std::string role = layer.substr(dot + 1);
   const std::string sublayer = layer.substr(0, dot);
@@ -42,20 +46,27 @@ std::optional<std::string> NormOf(const std::string& layer) {
   return sublayer + "_norm";
 }
 
+// Those with a quantized reader. The others are readers too: what a norm is
+// divided by, all of them are multiplied by.
 std::vector<Group> GroupsOf(const LinearUses& linears) {
   std::map<std::string, Group> groups;
+  std::set<std::string> quantized;
   for (const auto& [name, use] : linears) {
     const auto norm = NormOf(name);
-    if (!norm || use.spec.precision.IsFloat()) continue;
+    if (!norm) continue;
     groups[use.input].norm = *norm;
     groups[use.input].readers.push_back(name);
+    if (!use.spec.precision.IsFloat()) quantized.insert(use.input);
   }
   std::vector<Group> result;
-  for (auto& [input, group] : groups) result.push_back(std::move(group));
+  for (auto& [input, group] : groups) {
+    if (quantized.contains(input)) result.push_back(std::move(group));
+  }
   return result;
 }
 
 at::Tensor Rounded(const at::Tensor& weight, const LinearSpec& spec) {
+  if (spec.precision.IsFloat()) return weight;
   const at::Tensor values = weight.contiguous();
   const auto* first = values.const_data_ptr<float>();
   return at::tensor(

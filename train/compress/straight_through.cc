@@ -32,6 +32,13 @@ at::Tensor RoundThrough(const at::Tensor& x, const at::Tensor& scale,
   return clipped.add(change).mul(scale);
 }
 
+at::Tensor RoundThrough(const at::Tensor& x, float scale, double lowest,
+                        double highest) {
+  const at::Tensor clipped = x.div(scale).clamp(lowest, highest);
+  const at::Tensor change = clipped.detach().round().sub(clipped.detach());
+  return clipped.add(change).mul(scale);
+}
+
 at::Tensor ScaleGradient(const at::Tensor& x, double factor) {
   const at::Tensor scaled = x.mul(factor);
   return scaled.add(x.sub(scaled).detach());

@@ -25,6 +25,10 @@ at::Tensor NearestLevel(const at::Tensor& x, const LevelRange& range);
 at::Tensor RoundThrough(const at::Tensor& x, const at::Tensor& scale,
                         const LevelRange& range);
 
+// The same to whole numbers from lowest to highest, with a scale that stays.
+at::Tensor RoundThrough(const at::Tensor& x, float scale, double lowest,
+                        double highest);
+
 // x as it is, with gradients `factor` times as long.
 at::Tensor ScaleGradient(const at::Tensor& x, double factor);
 

@@ -65,7 +65,9 @@ typename Ops::Value BandScores(Ops& ops, const AttentionPlace& place,
                            std::to_string(reach) + (causal ? ".causal" : "");
   const auto band = ops.Constant(name, {width, (causal ? 2 : 3) * width},
                                  BandValues(width, reach, causal));
-  const auto scores = ops.MatMul(q_BHNWE, ops.Transpose(k, 3, 4));
+  const auto scores =
+      ops.MatMul(Operand(ops, place, "query", q_BHNWE),
+                 Operand(ops, place, "key", ops.Transpose(k, 3, 4)));
   return ops.Add(ops.Add(scores, band), unreal);
 }
 
@@ -112,7 +114,10 @@ typename Ops::Value Attend(Ops& ops, const LocalAttention& local,
                  in_blocks(k_BHTE), in_blocks(ops.TokenOnes(q_BHTE)));
   const auto v = NeighbourBlocks(ops, in_blocks(v_BHTE), width, place.head_dim,
                                  place.causal);
-  return FromBlocks(ops, place, ops.MatMul(ops.Softmax(scores), v), q_BHTE);
+  return FromBlocks(
+      ops, place,
+      ops.MatMul(Shares(ops, place, scores), Operand(ops, place, "value", v)),
+      q_BHTE);
 }
 
 // Scores of the tokens a multiple of the stride away, itself left out since
