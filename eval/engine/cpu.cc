@@ -5,6 +5,8 @@
 #include <set>
 #include <sstream>
 
+#include <malloc.h>
+
 namespace hone {
 namespace {
 
@@ -66,6 +68,11 @@ std::map<std::string, std::string> DescribeCpu() {
       Trimmed(TextOf("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
   if (!governor.empty()) facts.emplace("governor", governor);
   return facts;
+}
+
+std::int64_t HeapBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
 }
 
 }  // namespace hone

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,5 +18,9 @@ std::map<std::string, std::string> DescribeCpu();
 
 // The first three from the text of /proc/cpuinfo.
 std::map<std::string, std::string> ParseCpuInfo(std::string_view text);
+
+// Bytes in use on the heap of the process, over all arenas; 0 where the C
+// library does not tell.
+std::int64_t HeapBytes();
 
 }  // namespace hone
