@@ -9,6 +9,7 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
+#include "train/compress/fuse.h"
 #include "train/distill/embedding_transfer.h"
 #include "train/distill/teacher_network.h"
 #include "train/forward.h"
@@ -325,8 +326,9 @@ std::variant<StageResult, Failure> Stages::Quantized(
     }
   }
   if (auto found = store_.Find("quantized", inputs)) return *found;
-  const NamedTensors weights =
-      ReadSafeTensors(student.PathOf(kStudentFile)).tensors;
+  NamedTensors weights = ReadSafeTensors(student.PathOf(kStudentFile)).tensors;
+  // Training with rounded weights goes on from the same ones.
+  if (options.fuse) weights = FuseNorms(architecture, std::move(weights));
   NamedTensors quantized = QuantizeNetwork(
       architecture, options_.task, weights,
       SomeRows(data_.train,

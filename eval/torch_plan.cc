@@ -103,7 +103,10 @@ class Planner {
     const ReadNode* turned = Maker(node.inputs[1], "Transpose");
     const ReadNode* levels =
         turned ? Maker(turned->inputs[0], "DequantizeLinear") : nullptr;
-    if (!input || !levels || !bias.defined()) return false;
+    if (!input || !levels || !bias.defined() ||
+        turned->lists.at("perm") != std::vector<std::int64_t>{1, 0}) {
+      return false;
+    }
     const at::Tensor& codes = known_.at(levels->inputs[0]);
     const at::Tensor& scale = known_.at(levels->inputs[1]);
     const auto axis = levels->integers.find("axis");
@@ -113,6 +116,7 @@ class Planner {
     if (codes.scalar_type() != at::kChar || levels->inputs.size() > 2 ||
         !by_row || input->inputs.size() < 3 ||
         !known_.contains(input->inputs[1]) ||
+        known_.at(input->inputs[1]).numel() != 1 ||
         !known_.contains(input->inputs[2]) ||
         known_.at(input->inputs[2]).scalar_type() != at::kByte) {
       return false;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/export/export_target.h"
 #include "eval/export/onnx_writer.h"
 #include "space/base/tensor_data.h"
 #include "space/network/network_ops.h"
@@ -29,6 +30,8 @@ namespace hone {
 //                     several codes, and the row of a table that it names their
 //                     8-bit levels; three bits in two planes that add. Engines
 //                     unpack once, when they load, and then multiply integers.
+// For TensorRT a ...a8 layer is MatMul(DQ(Q(x)), W') + b with s8 codes around
+// zero and b in float; other precisions than f32 and w8a8 are refused.
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -38,8 +41,9 @@ class OnnxOps {
     std::vector<std::int64_t> shape;  // -1 where dynamic
   };
 
-  OnnxOps(OnnxWriter& writer, const NamedTensors& weights, bool steps)
-      : writer_(writer), weights_(weights), steps_(steps) {}
+  OnnxOps(OnnxWriter& writer, const NamedTensors& weights, bool steps,
+          ExportTarget target = ExportTarget::kOnnx)
+      : writer_(writer), weights_(weights), steps_(steps), target_(target) {}
 
   // Inputs: int64 ["batch","tokens"]; f32 ["batch","tokens",width].
   Value TokensInput();
@@ -149,9 +153,15 @@ class OnnxOps {
                        std::int64_t bits,
                        const std::vector<std::int8_t>& levels);
   std::string ZeroPoints(const std::string& name, const LinearSpec& spec);
+  // Scale of a layer's products, input times weight, of rows or one for all.
+  std::vector<float> ProductScale(const std::string& name,
+                                  const LinearSpec& spec) const;
   std::string IntegerBias(const std::string& name, const LinearSpec& spec);
+  // The integer bias as floats.
+  std::string FloatBias(const std::string& name, const LinearSpec& spec);
   static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
+  std::string ZeroPoint(const std::string& name, std::uint8_t zero);
   // The rows of a table for the tokens' places: [T,C], or in steps [B,T,C].
   std::string Placed(const std::string& table, std::int64_t columns,
                      const Value& tokens_of, std::int64_t axis);
@@ -165,6 +175,7 @@ class OnnxOps {
   OnnxWriter& writer_;
   const NamedTensors& weights_;
   bool steps_;
+  ExportTarget target_;
   std::string input_;  // whose second axis is the tokens
   std::int64_t nodes_ = 0;
 };
