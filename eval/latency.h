@@ -30,10 +30,10 @@ struct MeasurementOptions {
   static void Fields(Self& self, Visitor&& visit) {
     visit(
         "engine", self.engine,
-        OneOf{{"openvino", "onnxruntime", "auto", "simulated"}},
-        "who runs exported files: openvino; onnxruntime; auto: for each model "
-        "the faster of the two; or simulated: a deterministic latency from the "
-        "cost model");
+        OneOf{{"openvino", "onnxruntime", "libtorch", "auto", "simulated"}},
+        "who runs exported files: openvino; onnxruntime; libtorch: the "
+        "reference, encoders only; auto: for each model the faster of the "
+        "first two; or simulated: a deterministic latency from the cost model");
     visit("threads", self.threads, InRange{1, 1024}, "threads of the engine");
     visit("batch", self.batch, InRange{1, 65536}, "sequences in one inference");
     visit("tokens", self.tokens, InRange{1, 4096},

@@ -11,6 +11,7 @@
 #include "space/base/hash.h"
 #include "space/network/transformer.h"
 #include "train/compress/factor_table.h"
+#include "train/compress/fuse.h"
 #include "train/compress/precision_errors.h"
 #include "train/compress/shrink_path.h"
 #include "train/distill/embedding_transfer.h"
@@ -401,8 +402,9 @@ std::variant<StageResult, Failure> Stages::Quantized(
     }
   }
   if (auto found = store_.Find("quantized", inputs)) return *found;
-  const NamedTensors weights =
-      ReadSafeTensors(student.PathOf(kStudentFile)).tensors;
+  NamedTensors weights = ReadSafeTensors(student.PathOf(kStudentFile)).tensors;
+  // Training with rounded weights goes on from the same ones.
+  if (options.fuse) weights = FuseNorms(architecture, std::move(weights));
   NamedTensors quantized = QuantizeNetwork(
       architecture, options_.task, weights,
       SomeRows(data_.train,

@@ -1,9 +1,12 @@
 #include "experiments/build_study.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <unistd.h>
 
+#include "eval/engine/cpu.h"
+#include "eval/libtorch_engine.h"
 #include "eval/simulated_evaluator.h"
 #include "eval/trained_evaluator.h"
 #include "search/make_algorithm.h"
@@ -47,6 +50,7 @@ bool HasFixedLength(const TaskOptions& task) {
 
 constexpr char kOpenVino[] = "openvino";
 constexpr char kOnnxRuntime[] = "onnxruntime";
+constexpr char kLibTorch[] = "libtorch";
 constexpr char kAuto[] = "auto";
 constexpr char kSimulated[] = "simulated";
 
@@ -81,10 +85,12 @@ TaskTools Tools() { return {.spectrogram = LogMel}; }
 std::unique_ptr<Engine> MakeEngine(const std::string& name) {
   if (name == kOpenVino || name == kAuto) return MakeOpenVinoEngine();
   if (name == kOnnxRuntime) return MakeInstalledOnnxRuntime();
+  if (name == kLibTorch) return MakeLibTorchEngine();
   if (name == kSimulated) return nullptr;
-  throw Error(ErrorCode::kUsage, "unknown engine '" + name + "'" +
-                                     DidYouMean(name, {kOpenVino, kOnnxRuntime,
-                                                       kAuto, kSimulated}));
+  throw Error(ErrorCode::kUsage,
+              "unknown engine '" + name + "'" +
+                  DidYouMean(name, {kOpenVino, kOnnxRuntime, kLibTorch, kAuto,
+                                    kSimulated}));
 }
 
 std::vector<std::unique_ptr<Engine>> MakeEngines(const std::string& name) {
@@ -108,6 +114,22 @@ std::string EngineOf(const MeasurementOptions& options,
   const auto engine = measured->environment.find("engine");
   return engine == measured->environment.end() ? options.engine
                                                : engine->second;
+}
+
+void WarnOfSaturation(const SearchSpec& spec) {
+  const auto& words = spec.space.precision;
+  const bool int8 =
+      std::any_of(words.begin(), words.end(), [](const std::string& word) {
+        return ParsePrecision(word).int8_activations;
+      });
+  if (!int8 || spec.quantization.reduce_range || TrainsNothing(spec) ||
+      spec.measurement.engine == kSimulated || !SaturatesInt8(DescribeCpu())) {
+    return;
+  }
+  LogWarning(
+      "this CPU has no VNNI: sums of u8 x s8 products saturate, and 8-bit "
+      "layers may lose accuracy here; quantization.reduce_range = true avoids "
+      "it with 7-bit weights");
 }
 
 std::filesystem::path MachineLockFolder() {
@@ -165,6 +187,12 @@ Evaluator& Workbench::evaluator() {
   engines_ = MakeEngines(spec_.measurement.engine);
   std::vector<Engine*> engines;
   for (const auto& engine : engines_) engines.push_back(engine.get());
+  evaluator_ =
+      std::make_unique<TrainedEvaluator>(StageOptions(), *data_, engines);
+  return *evaluator_;
+}
+
+TrainedEvaluatorOptions Workbench::StageOptions() const {
   TrainedEvaluatorOptions options;
   options.study_seed = static_cast<std::uint64_t>(spec_.study.seed);
   options.task = task_;
@@ -180,8 +208,12 @@ Evaluator& Workbench::evaluator() {
   options.workers = workers_;
   options.progress = progress_;
   options.cancelled = cancelled_;
-  evaluator_ = std::make_unique<TrainedEvaluator>(options, *data_, engines);
-  return *evaluator_;
+  return options;
+}
+
+const PreparedData& Workbench::data() const {
+  HONE_CHECK(data_.has_value());
+  return *data_;
 }
 
 std::string Workbench::Vocabulary() const {

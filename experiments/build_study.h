@@ -9,6 +9,7 @@
 
 #include "eval/engine/engine.h"
 #include "eval/evaluator.h"
+#include "eval/trained_evaluator.h"
 #include "experiments/search_spec.h"
 #include "search/search_algorithm.h"
 #include "space/search_space.h"
@@ -35,6 +36,10 @@ class Workbench {
   std::unique_ptr<SearchAlgorithm> MakeAlgorithm();
   // Made on the first call; trains the teacher on the first Evaluate.
   Evaluator& evaluator();
+  // What stages of trials need beside their inputs (eval/stages.h).
+  TrainedEvaluatorOptions StageOptions() const;
+  // Requires: another fidelity than `cost`.
+  const PreparedData& data() const;
   // The serialized vocabulary, for export; empty at fidelity `cost`.
   std::string Vocabulary() const;
   std::vector<std::string> Classes() const;
@@ -68,6 +73,10 @@ std::vector<std::unique_ptr<Engine>> MakeEngines(const std::string& name);
 // The name of the engine that a measured trial's numbers come from: `auto`
 // leaves that to each trial.
 std::string EngineOf(const MeasurementOptions& options, const Outcome& outcome);
+
+// Says so, once, where this machine's CPU saturates 8-bit products of a search
+// that has 8-bit activations and leaves their weights 8 bits.
+void WarnOfSaturation(const SearchSpec& spec);
 
 // Where the user's lock files on this machine are, below the system's folder
 // for temporary files.

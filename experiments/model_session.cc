@@ -10,13 +10,15 @@
 namespace hone {
 
 ModelSession OpenModelFolder(const std::filesystem::path& folder,
-                             const EngineOptions& options) {
+                             const EngineOptions& options,
+                             const std::string& engine) {
   ModelSession session;
   session.card = ReadModelFolder(folder);
   if (session.card.sha256.contains(kVocabularyFile)) {
     session.vocabulary = ParseVocabulary(ReadFile(folder / kVocabularyFile));
   }
-  session.engine = MakeEngine(session.card.measurement.engine);
+  session.engine =
+      MakeEngine(engine.empty() ? session.card.measurement.engine : engine);
   // The simulated engine runs nothing.
   if (!session.engine) session.engine = MakeEngine("openvino");
   session.network = std::make_unique<ExportedNetwork>(
@@ -28,8 +30,14 @@ Preparation PreparationOf(const ModelSession& session) {
   return {session.card.classes, session.vocabulary.get(), session.card.pixels};
 }
 
+OptionSpec EngineOption() {
+  return {"engine", "NAME",
+          "openvino, onnxruntime or libtorch; default: as in the card"};
+}
+
 std::vector<OptionSpec> MeasuringOptions(const std::string& json_help) {
-  return {{"threads", "N", "threads of the engine"},
+  return {EngineOption(),
+          {"threads", "N", "threads of the engine"},
           {"batch", "N", "sequences in one inference"},
           {"length", "N", "tokens in each sequence"},
           {"new-tokens", "N", "tokens that a decoder writes"},
@@ -39,6 +47,7 @@ std::vector<OptionSpec> MeasuringOptions(const std::string& json_help) {
 MeasurementOptions MeasurementFor(const Arguments& arguments,
                                   const ModelCard& card) {
   MeasurementOptions options = card.measurement;
+  options.engine = arguments.Text("engine", options.engine);
   options.threads = arguments.Integer("threads", options.threads, 1, 1024);
   options.batch = arguments.Integer("batch", options.batch, 1, 65536);
   options.tokens =

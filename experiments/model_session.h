@@ -24,11 +24,14 @@ struct ModelSession {
 // session.
 Preparation PreparationOf(const ModelSession& session);
 
-// In the engine of the card. Throws as ReadModelFolder, MakeEngine and
-// Engine::Load.
+// In the engine of the card, or the named one. Throws as ReadModelFolder,
+// MakeEngine and Engine::Load.
 ModelSession OpenModelFolder(const std::filesystem::path& folder,
-                             const EngineOptions& options);
+                             const EngineOptions& options,
+                             const std::string& engine = "");
 
+// --engine, for commands that run a model in the card's engine or another.
+OptionSpec EngineOption();
 // The options by which commands say how a model is to be measured, and --json
 // with this help.
 std::vector<OptionSpec> MeasuringOptions(const std::string& json_help);

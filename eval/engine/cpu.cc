@@ -5,6 +5,8 @@
 #include <set>
 #include <sstream>
 
+#include <malloc.h>
+
 namespace hone {
 namespace {
 
@@ -66,6 +68,20 @@ std::map<std::string, std::string> DescribeCpu() {
       Trimmed(TextOf("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
   if (!governor.empty()) facts.emplace("governor", governor);
   return facts;
+}
+
+bool SaturatesInt8(const std::map<std::string, std::string>& cpu) {
+  const auto isa = cpu.find("isa");
+  if (isa == cpu.end()) return false;
+  const auto has = [&](const char* flag) {
+    return isa->second.find(flag) != std::string::npos;
+  };
+  return (has("avx2") || has("avx512f")) && !has("vnni") && !has("amx_int8");
+}
+
+std::int64_t HeapBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
 }
 
 }  // namespace hone

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,5 +18,14 @@ std::map<std::string, std::string> DescribeCpu();
 
 // The first three from the text of /proc/cpuinfo.
 std::map<std::string, std::string> ParseCpuInfo(std::string_view text);
+
+// Whether such a CPU (DescribeCpu) adds products of u8 and s8 in 16 bits, where
+// pairs of wide ones do not fit: one with AVX2 or AVX512 but neither VNNI nor
+// AMX. Others have their own instructions, or are not known.
+bool SaturatesInt8(const std::map<std::string, std::string>& cpu);
+
+// Bytes in use on the heap of the process, over all arenas; 0 where the C
+// library does not tell.
+std::int64_t HeapBytes();
 
 }  // namespace hone

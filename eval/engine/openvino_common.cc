@@ -3,14 +3,7 @@
 #include <map>
 #include <tuple>
 
-#include <malloc.h>
-
 namespace hone {
-
-std::int64_t HeapBytes() {
-  const struct mallinfo2 info = mallinfo2();
-  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
-}
 
 ov::AnyMap Properties(const EngineOptions& options) {
   // Two engines may be alive in one process, and pinned threads of both would

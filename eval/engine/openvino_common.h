@@ -6,6 +6,7 @@
 
 #include <openvino/openvino.hpp>
 
+#include "eval/engine/cpu.h"
 #include "eval/engine/engine.h"
 #include "space/base/error.h"
 
@@ -15,9 +16,6 @@ namespace hone {
 
 inline constexpr char kOpenVinoDevice[] = "CPU";
 
-// Bytes in use on the heap of the process, over all arenas; 0 where the C
-// library does not tell.
-std::int64_t HeapBytes();
 // f32 that stays f32, fixed threads, one stream, no pinning.
 ov::AnyMap Properties(const EngineOptions& options);
 std::vector<float> Floats(const ov::Tensor& tensor);

@@ -12,12 +12,20 @@ namespace {
 
 using Memory = SourceMemory<OnnxOps::Value>;
 
-std::string ExportClassifier(
-    const Architecture& architecture, const TaskShape& task,
-    const NamedTensors& quantized,
-    const std::map<std::string, std::string>& entries) {
-  OnnxWriter writer;
-  OnnxOps ops(writer, quantized, /*steps=*/false);
+// Of Gelu, and the IR version that goes with it: older releases read no more.
+constexpr OnnxVersions kTensorRtVersions{9, 20};
+
+OnnxVersions VersionsFor(ExportTarget target) {
+  return target == ExportTarget::kTensorRt ? kTensorRtVersions : OnnxVersions{};
+}
+
+std::string ExportClassifier(const Architecture& architecture,
+                             const TaskShape& task,
+                             const NamedTensors& quantized,
+                             const std::map<std::string, std::string>& entries,
+                             ExportTarget target) {
+  OnnxWriter writer(VersionsFor(target));
+  OnnxOps ops(writer, quantized, /*steps=*/false, target);
   const auto input =
       task.features > 0 ? ops.FeaturesInput(task.features) : ops.TokensInput();
   ops.Output(kLogitsOutput, Classifier(ops, architecture, task, input),
@@ -27,9 +35,10 @@ std::string ExportClassifier(
 
 std::string ExportEncoder(const Architecture& architecture,
                           const TaskShape& task, const NamedTensors& quantized,
-                          const std::map<std::string, std::string>& entries) {
-  OnnxWriter writer;
-  OnnxOps ops(writer, quantized, /*steps=*/false);
+                          const std::map<std::string, std::string>& entries,
+                          ExportTarget target) {
+  OnnxWriter writer(VersionsFor(target));
+  OnnxOps ops(writer, quantized, /*steps=*/false, target);
   const auto memories =
       EncodeSource(ops, architecture, task, ops.TokensInput());
   for (std::size_t i = 0; i < memories.size(); ++i) {
@@ -59,12 +68,13 @@ std::optional<std::int64_t> ReachOf(const Architecture& architecture) {
 
 std::string ExportDecoder(const Architecture& architecture,
                           const TaskShape& task, const NamedTensors& quantized,
-                          std::map<std::string, std::string> entries) {
+                          std::map<std::string, std::string> entries,
+                          ExportTarget target) {
   if (const auto reach = ReachOf(architecture)) {
     entries[kReachKey] = std::to_string(*reach);
   }
-  OnnxWriter writer;
-  OnnxOps ops(writer, quantized, /*steps=*/true);
+  OnnxWriter writer(VersionsFor(target));
+  OnnxOps ops(writer, quantized, /*steps=*/true, target);
   const auto tokens_BT = ops.TokensInput();
   std::vector<Memory> memories;
   for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
@@ -100,24 +110,26 @@ std::string SourceName(std::size_t block, const char* role) {
 std::map<std::string, std::string> ExportOnnx(
     const Architecture& architecture, const TaskShape& task,
     const NamedTensors& quantized,
-    const std::map<std::string, std::string>& metadata) {
+    const std::map<std::string, std::string>& metadata, ExportTarget target) {
   std::map<std::string, std::string> entries = metadata;
   entries[kMaxTokensKey] = std::to_string(task.max_tokens);
   switch (TopologyOf(architecture)) {
     case Topology::kEncoder:
-      return {{kModelFile,
-               ExportClassifier(architecture, task, quantized, entries)}};
+      return {{kModelFile, ExportClassifier(architecture, task, quantized,
+                                            entries, target)}};
     case Topology::kDecoder:
-      return {
-          {kModelFile, ExportDecoder(architecture, task, quantized, entries)}};
+      return {{kModelFile,
+               ExportDecoder(architecture, task, quantized, entries, target)}};
     case Topology::kEncoderDecoder:
       break;
   }
   std::map<std::string, std::string> files;
-  files[kEncoderFile] = ExportEncoder(architecture, task, quantized, entries);
+  files[kEncoderFile] =
+      ExportEncoder(architecture, task, quantized, entries, target);
   entries[kMaxTokensKey] = std::to_string(task.max_target_tokens);
   entries[kSourceLayersKey] = SourceLayers(architecture);
-  files[kModelFile] = ExportDecoder(architecture, task, quantized, entries);
+  files[kModelFile] =
+      ExportDecoder(architecture, task, quantized, entries, target);
   return files;
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "eval/export/export_target.h"
 #include "space/architecture.h"
 #include "space/base/tensor_data.h"
 #include "space/cost.h"
@@ -37,8 +38,8 @@ inline constexpr char kMaxTokensKey[] = "max_tokens";
 inline constexpr char kSourceLayersKey[] = "source_layers";
 inline constexpr char kReachKey[] = "reach";
 
-// Writes a network as ONNX files (opset 21, IR 10, standard domain only), by
-// file name. Batch and tokens are dynamic.
+// Writes a network as ONNX files (opset 21, IR 10; for TensorRT opset 20, IR 9;
+// standard domain only), by file name. Batch and tokens are dynamic.
 //   encoder    model.onnx: "tokens" int64 [batch,tokens] or "features" f32
 //              [batch,tokens,F] -> "logits" f32 [batch,classes]
 //   decoder    model.onnx reads `tokens` new tokens of each row at any time:
@@ -59,10 +60,12 @@ inline constexpr char kReachKey[] = "reach";
 // tells how each precision is spelled. `metadata` becomes metadata_props, with
 // the keys above added. The bytes are a function of the arguments alone. Throws
 // Error{kInternal} when a weight is missing or does not have the type and shape
-// that its layer's precision asks for.
+// that its layer's precision asks for, Error{kUsage} when the target has no
+// spelling for a layer and names the layer.
 std::map<std::string, std::string> ExportOnnx(
     const Architecture& architecture, const TaskShape& task,
     const NamedTensors& quantized,
-    const std::map<std::string, std::string>& metadata);
+    const std::map<std::string, std::string>& metadata,
+    ExportTarget target = ExportTarget::kOnnx);
 
 }  // namespace hone

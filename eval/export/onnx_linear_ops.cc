@@ -5,11 +5,32 @@
 #include "space/base/error.h"
 
 namespace hone {
+namespace {
+
+// The zero point in u8 of activations that s8 holds around zero.
+constexpr std::uint8_t kSymmetricZero = 128;
+
+void CheckServedByTensorRt(const std::string& name,
+                           const Precision& precision) {
+  const bool served =
+      precision.IsFloat() ||
+      (precision.weight_bits == 8 && precision.int8_activations &&
+       precision.levels == Levels::kUniform);
+  if (served) return;
+  throw Error(ErrorCode::kUsage,
+              "layer '" + name + "' is " + Name(precision) +
+                  ", which has no spelling for TensorRT; use f32 or w8a8");
+}
+
+}  // namespace
 
 OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
                                const LinearSpec& spec) {
   HONE_CHECK_EQ(x.shape.back(), spec.in);
   const Precision& precision = spec.precision;
+  if (target_ == ExportTarget::kTensorRt) {
+    CheckServedByTensorRt(name, precision);
+  }
   std::vector<std::int64_t> shape = x.shape;
   shape.back() = spec.out;
   const std::string weight = precision.IsFloat() ? FloatWeight(name, spec)
@@ -17,10 +38,13 @@ OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
   const std::string input =
       precision.int8_activations ? Quantized(name, x.name) : x.name;
   const std::string product = Node("MatMul", {input, weight}, {}, name);
-  const std::string bias =
-      precision.int8_activations
-          ? IntegerBias(name, spec)
-          : WeightConstant(name + ".bias", DType::kF32, {spec.out});
+  std::string bias;
+  if (!precision.int8_activations) {
+    bias = WeightConstant(name + ".bias", DType::kF32, {spec.out});
+  } else {
+    bias = target_ == ExportTarget::kTensorRt ? FloatBias(name, spec)
+                                              : IntegerBias(name, spec);
+  }
   return {Node("Add", {product, bias}, {}, name), shape};
 }
 
@@ -41,34 +65,66 @@ std::string OnnxOps::Quantized(const std::string& name, const std::string& x) {
   std::string dequantized = x + "/" + grid + "/DequantizeLinear";
   if (writer_.Has(dequantized)) return dequantized;
   const std::string scale_name = Real(*scale.data<float>());
-  const std::string zero_name =
-      "zero_point_" + std::to_string(*zero.data<std::uint8_t>());
-  if (!writer_.Has(zero_name)) {
-    writer_.AddConstant(
-        zero_name,
-        Tensor(OnnxType::kUint8, {},
-               std::vector<std::uint8_t>{*zero.data<std::uint8_t>()}));
-  }
+  const std::string zero_name = ZeroPoint(name, *zero.data<std::uint8_t>());
   const std::string quantized =
       Node("QuantizeLinear", {x, scale_name, zero_name}, {}, x + "/" + grid);
   return Node("DequantizeLinear", {quantized, scale_name, zero_name}, {},
               x + "/" + grid);
 }
 
-// The bias in units of the products: input scale times weight scale.
-std::string OnnxOps::IntegerBias(const std::string& name,
-                                 const LinearSpec& spec) {
+std::string OnnxOps::ZeroPoint(const std::string& name, std::uint8_t zero) {
+  std::string constant = "zero_point_" + std::to_string(zero);
+  if (writer_.Has(constant)) return constant;
+  if (target_ == ExportTarget::kOnnx) {
+    return writer_.AddConstant(
+        constant,
+        Tensor(OnnxType::kUint8, {}, std::vector<std::uint8_t>{zero}));
+  }
+  if (zero != kSymmetricZero) {
+    throw Error(ErrorCode::kUsage,
+                "layer '" + name + "' has inputs with zero point " +
+                    std::to_string(zero) +
+                    ", and TensorRT wants zero in the middle; quantize with "
+                    "quantization.symmetric_activations = true");
+  }
+  return writer_.AddConstant(
+      constant, Tensor(OnnxType::kInt8, {}, std::vector<std::int8_t>{0}));
+}
+
+std::vector<float> OnnxOps::ProductScale(const std::string& name,
+                                         const LinearSpec& spec) const {
   const float input_scale =
       *Weight(name + ".input_scale", DType::kF32, {}).data<float>();
-  const std::vector<std::int64_t> shape = ScaleShape(spec);
   const TensorData& weight_scale =
-      Weight(name + ".weight_scale", DType::kF32, shape);
+      Weight(name + ".weight_scale", DType::kF32, ScaleShape(spec));
   std::vector<float> scale;
   for (std::int64_t i = 0; i < weight_scale.elements(); ++i) {
     scale.push_back(input_scale * weight_scale.data<float>()[i]);
   }
+  return scale;
+}
+
+std::string OnnxOps::FloatBias(const std::string& name,
+                               const LinearSpec& spec) {
+  const TensorData& bias = Weight(name + ".bias", DType::kI32, {spec.out});
+  const std::vector<float> scale = ProductScale(name, spec);
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < spec.out; ++i) {
+    values.push_back(
+        static_cast<float>(bias.data<std::int32_t>()[i]) *
+        scale[scale.size() == 1 ? 0 : static_cast<std::size_t>(i)]);
+  }
+  return writer_.AddConstant(name + ".bias",
+                             Tensor(OnnxType::kFloat, {spec.out}, values));
+}
+
+// The bias in units of the products.
+std::string OnnxOps::IntegerBias(const std::string& name,
+                                 const LinearSpec& spec) {
+  const std::vector<std::int64_t> shape = ScaleShape(spec);
   const std::string scale_name = writer_.AddConstant(
-      name + ".bias_scale", Tensor(OnnxType::kFloat, shape, scale));
+      name + ".bias_scale",
+      Tensor(OnnxType::kFloat, shape, ProductScale(name, spec)));
   OnnxAttributes attributes;
   if (!shape.empty()) attributes.push_back({"axis", std::int64_t{0}});
   return Node(

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/export/export_target.h"
 #include "eval/export/onnx_writer.h"
 #include "space/base/tensor_data.h"
 #include "space/network/network_ops.h"
@@ -37,6 +38,8 @@ namespace hone {
 // Products of attention in a8 read DQ(Q(x)) on both sides: s8 without a zero
 // point of queries, transposed keys and values, u8 of the softmax. Keys are
 // transposed before: ONNX Runtime 1.32 refuses s8 behind a pair.
+// For TensorRT a ...a8 layer is MatMul(DQ(Q(x)), W') + b with s8 codes around
+// zero and b in float; other precisions than f32 and w8a8 are refused.
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -46,8 +49,9 @@ class OnnxOps {
     std::vector<std::int64_t> shape;  // -1 where dynamic
   };
 
-  OnnxOps(OnnxWriter& writer, const NamedTensors& weights, bool steps)
-      : writer_(writer), weights_(weights), steps_(steps) {}
+  OnnxOps(OnnxWriter& writer, const NamedTensors& weights, bool steps,
+          ExportTarget target = ExportTarget::kOnnx)
+      : writer_(writer), weights_(weights), steps_(steps), target_(target) {}
 
   // Inputs: int64 ["batch","tokens"]; f32 ["batch","tokens",width].
   Value TokensInput();
@@ -169,12 +173,18 @@ class OnnxOps {
   std::vector<std::int8_t> LevelsOfTable(const std::string& name,
                                          const TableSpec& spec) const;
   std::string ZeroPoints(const std::string& name, const LinearSpec& spec);
+  // Scale of a layer's products, input times weight, of rows or one for all.
+  std::vector<float> ProductScale(const std::string& name,
+                                  const LinearSpec& spec) const;
   std::string IntegerBias(const std::string& name, const LinearSpec& spec);
+  // The integer bias as floats.
+  std::string FloatBias(const std::string& name, const LinearSpec& spec);
   static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
   // A pair of QuantizeLinear and DequantizeLinear with this zero point.
   std::string Rounded(const std::string& x, const std::string& scale,
                       const std::string& zero, const std::string& scope);
+  std::string ZeroPoint(const std::string& name, std::uint8_t zero);
   // The rows of a table for the tokens' places: [T,C], or in steps [B,T,C].
   std::string Placed(const std::string& table, std::int64_t columns,
                      const Value& tokens_of, std::int64_t axis);
@@ -188,6 +198,7 @@ class OnnxOps {
   OnnxWriter& writer_;
   const NamedTensors& weights_;
   bool steps_;
+  ExportTarget target_;
   std::string input_;  // whose second axis is the tokens
   std::int64_t nodes_ = 0;
 };

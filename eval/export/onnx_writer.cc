@@ -161,7 +161,7 @@ std::string OnnxWriter::Serialize(
     const std::map<std::string, std::string>& metadata) const {
   std::string bytes;
   protozero::pbf_writer out(bytes);
-  out.add_int64(model::kIrVersion, kIrVersion);
+  out.add_int64(model::kIrVersion, versions_.ir);
   out.add_string(model::kProducer, "hone");
   {
     protozero::pbf_writer graph_out(out, model::kGraph);
@@ -174,7 +174,7 @@ std::string OnnxWriter::Serialize(
   {
     protozero::pbf_writer opset_out(out, model::kOpset);
     opset_out.add_string(opset::kDomain, "");
-    opset_out.add_int64(opset::kVersion, kOpset);
+    opset_out.add_int64(opset::kVersion, versions_.opset);
   }
   for (const auto& [key, value] : metadata) {
     protozero::pbf_writer entry_out(out, model::kMetadata);

@@ -43,14 +43,19 @@ using OnnxAttributes = std::vector<std::pair<std::string, OnnxAttribute>>;
 // A size of an input or output: a number, or the name of a dynamic one.
 using OnnxDim = std::variant<std::int64_t, std::string>;
 
-// Collects one graph and encodes it as an ONNX ModelProto (IR version 10,
-// standard domain, opset 21), without libprotobuf. The bytes are a function of
+// What a file says about the format that it is written in.
+struct OnnxVersions {
+  std::int64_t ir = 10;
+  std::int64_t opset = 21;
+};
+
+// Collects one graph and encodes it as an ONNX ModelProto (standard domain),
+// without libprotobuf. The bytes are a function of
 // the calls alone. It does not check types or shapes: onnx.checker does, in the
 // tests.
 class OnnxWriter {
  public:
-  static constexpr std::int64_t kIrVersion = 10;
-  static constexpr std::int64_t kOpset = 21;
+  explicit OnnxWriter(OnnxVersions versions = {}) : versions_(versions) {}
 
   void AddInput(const std::string& name, OnnxType type,
                 const std::vector<OnnxDim>& shape);
@@ -72,6 +77,7 @@ class OnnxWriter {
  private:
   void Claim(const std::string& name);
 
+  OnnxVersions versions_;
   std::set<std::string> names_;
   // Encoded NodeProto, TensorProto and ValueInfoProto messages in order.
   std::vector<std::string> nodes_;

@@ -28,8 +28,8 @@ int RunBench(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path folder = arguments.positionals[0];
   const MeasurementOptions options =
       MeasurementFor(arguments, ReadModelFolder(folder));
-  const ModelSession session =
-      OpenModelFolder(folder, {options.threads, options.batch, options.tokens});
+  const ModelSession session = OpenModelFolder(
+      folder, {options.threads, options.batch, options.tokens}, options.engine);
   const MeasuringPermit permit(MachineLockFolder());
   const TaskShape& shape = session.card.shape;
   const bool decodes = shape.topology != Topology::kEncoder;

@@ -37,7 +37,8 @@ std::map<std::string, Metric> MeasureTest(const ModelSession& session,
 }
 
 int RunEval(const Arguments& arguments, const CommandContext& context) {
-  ModelSession session = OpenModelFolder(arguments.positionals[0], {});
+  ModelSession session = OpenModelFolder(arguments.positionals[0], {},
+                                         arguments.Text("engine", ""));
   ModelCard& card = session.card;
   card.measurement.beam =
       arguments.Integer("beam", card.measurement.beam, 1, 64);
@@ -75,6 +76,7 @@ Command EvalCommand() {
            1,
            1,
            {{"beam", "N", "translations side by side; default: as in the spec"},
+            EngineOption(),
             {"json", "", "print JSON"}},
            "hone eval exported/gloss-12"},
           RunEval};

@@ -4,6 +4,7 @@
 #include "experiments/model_folder.h"
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
+#include "experiments/tensorrt_export.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
@@ -47,6 +48,39 @@ std::string NextSteps(const ModelCard& card, const std::string& folder) {
   return steps + "\n";
 }
 
+bool ForTensorRt(const Arguments& arguments) {
+  const std::string target = arguments.Text("target", "onnx");
+  if (target != "onnx" && target != "tensorrt") {
+    throw Error(ErrorCode::kUsage,
+                "hone export: unknown target '" + target + "'" +
+                    DidYouMean(target, {"onnx", "tensorrt"}));
+  }
+  if (arguments.Has("precision") && target == "onnx") {
+    throw Error(ErrorCode::kUsage,
+                "hone export: --precision is for --target tensorrt; 'hone "
+                "compress' rounds a model anew and measures it");
+  }
+  return target == "tensorrt";
+}
+
+// Writes files, vocabulary and card, and says what to do with them.
+void WriteFolder(const std::filesystem::path& folder,
+                 std::map<std::string, std::string> files, ModelCard card,
+                 const std::string& vocabulary, std::ostream& err) {
+  if (!vocabulary.empty()) files[kVocabularyFile] = vocabulary;
+  MakeParentFolder(folder / kCardFile);
+  std::string names;
+  for (const auto& [name, bytes] : files) {
+    card.sha256[name] = Sha256(bytes);
+    WriteFileAtomic(folder / name, bytes);
+    names += name + ", ";
+  }
+  // Last, so that a folder with a card is whole.
+  WriteFileAtomic(folder / kCardFile, ToJson(card).dump(2) + "\n");
+  err << "Wrote " << folder.string() << ": " << names << kCardFile << "\n"
+      << NextSteps(card, folder.string());
+}
+
 int RunExport(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path path = arguments.positionals[0];
   const std::int64_t number = arguments.PositionalInteger(1, "N");
@@ -58,11 +92,23 @@ int RunExport(const Arguments& arguments, const CommandContext& context) {
   const Trial& trial = TrialNumbered(study, number);
   CompleteMeasurement(trial);
   const std::filesystem::path artifacts = ArtifactsPath(path);
-  const SearchSpec spec = SpecFromJson(study.info.spec);
+  SearchSpec spec = SpecFromJson(study.info.spec);
+  const bool for_tensorrt = ForTensorRt(arguments);
+  if (for_tensorrt) spec.quantization.symmetric_activations = true;
   const Workbench workbench(spec, artifacts, 1, {}, &context.cancelled);
   ModelCard card = CardOf(trial, spec, workbench);
   card.study = study.info.name;
   card.spec_hash = study.info.spec_hash;
+  if (for_tensorrt) {
+    TensorRtExport exported = ExportForTensorRt(
+        trial, workbench, artifacts, arguments.Text("precision", ""));
+    card.architecture = exported.architecture;
+    // They are those of another file.
+    card.metrics.clear();
+    WriteFolder(arguments.Text("out", ""), std::move(exported.files), card,
+                workbench.Vocabulary(), context.err);
+    return kExitDone;
+  }
   WriteModelFolder(arguments.Text("out", ""), trial, artifacts, card,
                    workbench.Vocabulary(), context.err);
   return kExitDone;
@@ -103,18 +149,7 @@ void WriteModelFolder(const std::filesystem::path& folder, const Trial& trial,
                                           std::string(Name(trial.fidelity)) +
                                           "' nothing is trained");
   }
-  if (!vocabulary.empty()) files[kVocabularyFile] = vocabulary;
-  MakeParentFolder(folder / kCardFile);
-  std::string names;
-  for (const auto& [name, bytes] : files) {
-    card.sha256[name] = Sha256(bytes);
-    WriteFileAtomic(folder / name, bytes);
-    names += name + ", ";
-  }
-  // Last, so that a folder with a card is whole.
-  WriteFileAtomic(folder / kCardFile, ToJson(card).dump(2) + "\n");
-  err << "Wrote " << folder.string() << ": " << names << kCardFile << "\n"
-      << NextSteps(card, folder.string());
+  WriteFolder(folder, std::move(files), std::move(card), vocabulary, err);
 }
 
 Command ExportCommand() {
@@ -123,7 +158,11 @@ Command ExportCommand() {
            "STUDY N",
            2,
            2,
-           {{"out", "DIR", "folder to write; made when missing"}},
+           {{"out", "DIR", "folder to write; made when missing"},
+            {"target", "NAME",
+             "onnx, or tensorrt: its student rounded with symmetric "
+             "activations and spelled as trtexec wants it"},
+            {"precision", "WORD", "with tensorrt: of all blocks, f32 or w8a8"}},
            "hone export studies/gloss.db 12 --out exported/gloss-12"},
           RunExport};
 }

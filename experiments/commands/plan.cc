@@ -171,6 +171,7 @@ int RunPlan(const Arguments& arguments, const CommandContext& context) {
       ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
   const int workers =
       static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
+  WarnOfSaturation(spec);
   const Workbench workbench(spec, ArtifactsPath(DefaultStudyPath(spec)),
                             workers, {}, &context.cancelled);
   const Estimate estimate = EstimateRun(spec, workbench, workers);

@@ -145,6 +145,7 @@ int RunSearch(const Arguments& arguments, const CommandContext& context) {
       arguments.Text("study", DefaultStudyPath(spec).string());
   const auto workers =
       static_cast<int>(arguments.Integer("workers", DefaultWorkers(), 1, 1024));
+  WarnOfSaturation(spec);
   try {
     RunStudy(spec, path, workers, context);
   } catch (const Error& error) {

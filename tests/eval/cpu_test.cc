@@ -28,5 +28,15 @@ TEST(ParseCpuInfo, LeavesOutWhatIsNotThere) {
             (Facts{{"isa", ""}, {"logical_cpus", "1"}}));
 }
 
+TEST(SaturatesInt8, WithoutVnniOnX86) {
+  EXPECT_TRUE(SaturatesInt8({{"isa", "avx2"}}));
+  EXPECT_TRUE(SaturatesInt8({{"isa", "avx2 avx512f"}}));
+  for (const char* isa : {"", "avx2 avx512f avx512_vnni", "avx2 avx_vnni",
+                          "avx2 avx512f amx_int8"}) {
+    EXPECT_FALSE(SaturatesInt8({{"isa", isa}})) << isa;
+  }
+  EXPECT_FALSE(SaturatesInt8({}));
+}
+
 }  // namespace
 }  // namespace hone

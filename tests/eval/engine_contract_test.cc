@@ -28,6 +28,7 @@ class EngineTest : public ::testing::Test {
 
   // As messages call it.
   std::string Title() const {
+    if (name_ == "libtorch") return "LibTorch";
     return name_ == "openvino" ? "OpenVINO" : "ONNX Runtime";
   }
 
@@ -70,7 +71,7 @@ TEST_P(ExportedNetwork, AgreesWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(
     Architectures, ExportedNetwork,
     ::testing::Combine(
-        ::testing::Values("openvino", "onnxruntime"),
+        ::testing::ValuesIn(TestedEngines()),
         ::testing::Values(
             Make(32, {Block(MultiHead(1), 48, Precision::kF32)}),
             Make(64, {Block(MultiHead(4), 96, Precision::kF32),
@@ -96,7 +97,7 @@ class EngineContract : public EngineTest,
 };
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineContract,
-                         ::testing::Values("openvino", "onnxruntime"),
+                         ::testing::ValuesIn(TestedEngines()),
                          [](const auto& info) { return info.param; });
 
 // Quality is read from one dynamic model over all lengths, shortest first.

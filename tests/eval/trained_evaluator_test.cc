@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "eval/libtorch_engine.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "tests/space/shapes.h"
@@ -107,6 +108,33 @@ TEST_F(TrainedEvaluatorTest, PrecisionsShareOneStudent) {
             Sha(outcomes[3], "student.safetensors"));
   EXPECT_GT(Measured(outcomes[0]).metrics.at("file_bytes").value,
             Measured(outcomes[1]).metrics.at("file_bytes").value);
+}
+
+// Of the integers in the file and of the fake-quantized network: a tenth of a
+// point.
+TEST_F(TrainedEvaluatorTest, ExportedAccuracyIsThatOfTheFakeQuantizedNetwork) {
+  data_.dev = MakeRows(3000, 5000);
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  options.measurement.rounds = 3;
+  options.measurement.round_milliseconds = 1;
+  std::vector<Candidate> batch;
+  for (const Candidate& candidate : Batch()) {
+    if (candidate.architecture.encoder[0].precision == Precision::kW8A8) {
+      batch.push_back(candidate);
+    }
+  }
+  const auto eager = TrainedEvaluator(options, data_, nullptr).Evaluate(batch);
+  for (const bool openvino : {true, false}) {
+    const auto engine = openvino ? MakeOpenVinoEngine() : MakeLibTorchEngine();
+    const auto exported =
+        TrainedEvaluator(options, data_, engine.get()).Evaluate(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const double accuracy = Measured(eager[i]).metrics.at("accuracy").value;
+      EXPECT_LT(accuracy, 1) << "too easy to tell anything";
+      EXPECT_NEAR(Measured(exported[i]).metrics.at("accuracy").value, accuracy,
+                  0.001);
+    }
+  }
 }
 
 TEST_F(TrainedEvaluatorTest, StagesAreMadeOnce) {

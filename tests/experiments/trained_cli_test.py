@@ -105,6 +105,8 @@ class TrainedTest(CliTest):
         self.hone("bench", "out/best", "--length", "9", expect=2)
 
         self.check_inspection(best)
+        self.check_libtorch(quality)
+        self.check_tensorrt(study, number)
         self.check_compression(study, best)
         self.check_sensitivity(study, best)
 
@@ -150,6 +152,39 @@ class TrainedTest(CliTest):
             self.assertLessEqual(len(line), 80, line)
         self.hone("inspect", "out/nowhere", expect=4)
         self.hone("inspect", "out/best", "--length", "9", expect=2)
+
+    def check_libtorch(self, quality):
+        other = self.json("eval", "out/best", "--engine", "libtorch")
+        self.assertAlmostEqual(other["metrics"]["accuracy"]["value"],
+                               quality["metrics"]["accuracy"]["value"], 2)
+        timed = self.json("bench", "out/best", "--engine", "libtorch")
+        self.assertEqual(timed["engine"]["engine"], "libtorch")
+        self.assertGreater(timed["latency_ms"], 0)
+        found = self.json("inspect", "out/best", "--engine", "libtorch")
+        [phase] = found["phases"]
+        self.assertEqual(len(phase["products"]), 9)
+        self.hone("bench", "out/best", "--engine", "torch", expect=2)
+
+    def check_tensorrt(self, study, number):
+        found, _ = self.hone("inspect", "out/best", "--target", "tensorrt",
+                             "--json", expect=1)
+        self.assertIn("opset", {one["rule"] for one in json.loads(found)})
+        self.hone("export", study, number, "--out", "out/trt", "--target",
+                  "tensorrt", "--precision", "w8a8")
+        said, _ = self.hone("inspect", "out/trt", "--target", "tensorrt")
+        self.assertIn("Nothing stands against", said)
+        card = json.loads(
+            (self.folder / "out" / "trt" / "card.json").read_text())
+        self.assertEqual(card["metrics"], {})
+        self.assertEqual(
+            {b["precision"] for b in card["architecture"]["encoder"]},
+            {"w8a8"})
+        quality = self.json("eval", "out/trt")
+        self.assertGreater(quality["metrics"]["accuracy"]["value"], 0.9)
+        for wrong in [["--target", "tensort"], ["--precision", "w8a8"],
+                      ["--target", "tensorrt", "--precision", "w4"]]:
+            self.hone("export", study, number, "--out", "out/no", *wrong,
+                      expect=2)
 
     def check_compression(self, study, trial):
         number = trial["number"]

@@ -61,6 +61,19 @@ TEST(QuantizationOf, CoversTheRangeWith256Codes) {
   EXPECT_NEAR(FakeQuantize(5, quantization), 1.55, 1e-6);
 }
 
+TEST(QuantizationOf, SymmetricReachesAsFarOnEitherSide) {
+  for (const ValueRange& range :
+       {ValueRange{-2.54, 1}, ValueRange{-1, 2.54}, ValueRange{0, 2.54}}) {
+    const ActivationQuantization quantization = SymmetricQuantizationOf(range);
+    EXPECT_EQ(quantization.zero_point, 128);
+    EXPECT_FLOAT_EQ(quantization.scale, 0.02f);
+    for (const double x : {-2.54, -1.0, 0.0, 2.54}) {
+      EXPECT_NEAR(FakeQuantize(x, quantization), x, 0.0101);
+    }
+  }
+  EXPECT_EQ(SymmetricQuantizationOf({0, 0}).scale, 1);
+}
+
 TEST(QuantizationOf, AStreamOfZerosIsExact) {
   EXPECT_EQ(FakeQuantize(0, QuantizationOf({0, 0})), 0);
   Histogram histogram(ValueRange{0, 0});

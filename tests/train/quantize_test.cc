@@ -183,6 +183,17 @@ TEST_F(PlainQuantizeTest, BetterRoundingBringsLogitsCloser) {
 }
 
 // Scale between a norm and its readers: the function stays as it was.
+TEST_P(QuantizeTest, SymmetricActivationsHaveZeroInTheMiddle) {
+  const Architecture architecture = TinyArchitecture(64, Precision::kW8A8);
+  const QuantizationOptions options{.symmetric_activations = true};
+  for (const auto& [name, tensor] : Quantize(architecture, options)) {
+    if (!name.ends_with(".input_zero_point")) continue;
+    EXPECT_EQ(*tensor.data<std::uint8_t>(), 128) << name;
+  }
+  // At most the bit is lost that one-sided tensors leave unused.
+  EXPECT_GT(LogitsSqnr(architecture, options), LogitsSqnr(architecture) - 7);
+}
+
 TEST_F(PlainQuantizeTest, SmoothingLeavesTheFunctionAsItWas) {
   const Architecture architecture = TinyArchitecture(64, Precision::kW8A8);
   NamedTensors weights = Weights(architecture);

@@ -11,6 +11,7 @@ namespace hone {
 namespace {
 
 constexpr double kCodes = 255;
+constexpr std::int64_t kSymmetricZero = 128;
 constexpr int kRatios = 40;
 constexpr int kMaxRounds = 4;
 // Codes on either side of zero, and of a stream with one sign.
@@ -45,6 +46,13 @@ ActivationQuantization QuantizationOf(const ValueRange& range) {
   const double zero =
       std::clamp(std::nearbyint(-range.low / scale), 0., kCodes);
   return {scale, static_cast<std::int64_t>(zero)};
+}
+
+ActivationQuantization SymmetricQuantizationOf(const ValueRange& range) {
+  const auto scale =
+      static_cast<float>(std::max(-range.low, range.high) /
+                         static_cast<double>(kSymmetricZero - 1));
+  return {scale > 0 ? scale : 1, kSymmetricZero};
 }
 
 double FakeQuantize(double x, const ActivationQuantization& quantization) {

@@ -40,6 +40,9 @@ class MovingRange {
 };
 
 ActivationQuantization QuantizationOf(const ValueRange& range);
+// With zero point 128, as far on either side as the wider end: what an engine
+// reads as s8 around zero. Code 0, -128 there, is left to what lies outside.
+ActivationQuantization SymmetricQuantizationOf(const ValueRange& range);
 // The value that x is rounded to.
 double FakeQuantize(double x, const ActivationQuantization& quantization);
 

@@ -49,6 +49,14 @@ Streams Observe(CalibrationRun& run, const LinearUses& linears) {
   return streams;
 }
 
+ActivationQuantization Quantization(const StreamStatistics& stream,
+                                    Calibrator calibrator,
+                                    const InputRangeOptions& options) {
+  const ValueRange range = stream.RangeBy(calibrator, options.percentile);
+  return options.symmetric ? SymmetricQuantizationOf(range)
+                           : QuantizationOf(range);
+}
+
 struct Candidate {
   ActivationQuantization quantization;
   double error = 0;
@@ -58,12 +66,13 @@ struct Candidate {
 std::map<std::string, ActivationQuantization> LeastOutputError(
     CalibrationRun& run, const Streams& streams, const LinearUses& linears,
     const NamedTensors& weights,
-    const std::map<std::string, QuantizedMatrix>& matrices, double percentile) {
+    const std::map<std::string, QuantizedMatrix>& matrices,
+    const InputRangeOptions& options) {
   std::map<std::string, std::vector<Candidate>> candidates;
   for (const auto& [name, stream] : streams) {
     for (std::size_t i = 0; i < CalibratorNames().size(); ++i) {
-      candidates[name].push_back({QuantizationOf(
-          stream.RangeBy(static_cast<Calibrator>(i), percentile))});
+      candidates[name].push_back(
+          {Quantization(stream, static_cast<Calibrator>(i), options)});
     }
   }
   std::map<std::string, std::pair<at::Tensor, at::Tensor>> exact_and_rounded;
@@ -113,13 +122,12 @@ std::map<std::string, ActivationQuantization> FindInputQuantizations(
   const auto chosen =
       std::find(names.begin(), names.end(), options.calibration);
   if (chosen == names.end()) {
-    return LeastOutputError(run, streams, linears, weights, matrices,
-                            options.percentile);
+    return LeastOutputError(run, streams, linears, weights, matrices, options);
   }
   std::map<std::string, ActivationQuantization> result;
   for (const auto& [name, stream] : streams) {
-    result[name] = QuantizationOf(stream.RangeBy(
-        static_cast<Calibrator>(chosen - names.begin()), options.percentile));
+    result[name] = Quantization(
+        stream, static_cast<Calibrator>(chosen - names.begin()), options);
   }
   return result;
 }

@@ -13,6 +13,7 @@ namespace hone {
 struct InputRangeOptions {
   std::string calibration = "mse";  // a calibrator, or "auto"
   double percentile = 99.99;
+  bool symmetric = false;  // SymmetricQuantizationOf
 };
 
 // The quantization of each tensor that layers with 8-bit activations read, by

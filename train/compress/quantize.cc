@@ -11,6 +11,7 @@
 
 #include "space/base/error.h"
 #include "train/compress/calibration_run.h"
+#include "train/compress/fuse.h"
 #include "train/compress/gptq.h"
 #include "train/compress/input_ranges.h"
 #include "train/compress/smooth.h"
@@ -141,11 +142,13 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
                              const QuantizationOptions& options) {
   HONE_CHECK(calibration.size() > 0);
   return AtTorchBoundary("quantizing", [&] {
-    NamedTensors tensors = weights;
+    NamedTensors tensors =
+        options.fuse ? FuseNorms(architecture, weights) : weights;
     LinearUses linears =
         CalibrationRun(architecture, task, weights, calibration).FindLinears();
     if (options.smoothing) {
-      CalibrationRun run(architecture, task, weights, calibration);
+      const NamedTensors before = tensors;
+      CalibrationRun run(architecture, task, before, calibration);
       tensors = SmoothInputs(architecture, run, linears, std::move(tensors));
     }
     const TableUses tables = TablesOf(architecture, task);
@@ -155,7 +158,8 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
     const Matrices matrices = RoundWeights(run, linears, exact, options);
     const Inputs inputs =
         FindInputQuantizations(run, linears, exact, matrices,
-                               {options.calibration, options.percentile});
+                               {options.calibration, options.percentile,
+                                options.symmetric_activations});
     std::map<std::string, std::vector<float>> errors;
     if (options.bias_correction) {
       errors = MeanErrors(run, linears, exact, matrices, inputs);

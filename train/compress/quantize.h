@@ -21,6 +21,8 @@ struct QuantizationOptions {
   std::string calibration = "mse";
   double percentile = 99.99;
   std::int64_t calibration_examples = 512;
+  bool symmetric_activations = false;
+  bool fuse = false;
   std::string rounding = "nearest";
   bool smoothing = false;
   bool bias_correction = false;
@@ -39,6 +41,12 @@ struct QuantizationOptions {
           "percent of the activations that \"percentile\" keeps");
     visit("calibration_examples", self.calibration_examples, InRange{1, 1e6},
           "examples of the training split that calibration reads");
+    visit("symmetric_activations", self.symmetric_activations, AnyValue{},
+          "8-bit activations have zero in the middle of their codes, as "
+          "TensorRT asks for");
+    visit("fuse", self.fuse, AnyValue{},
+          "fold the gain and bias of norms into the layers that read them, "
+          "before anything else");
     visit("rounding", self.rounding, OneOf{{"nearest", "gptq"}},
           "how weights find their codes; gptq: later inputs make good what "
           "rounding the earlier ones changed in a layer's output");
@@ -61,8 +69,8 @@ struct QuantizationOptions {
 };
 
 // The quantized form of each linear layer and of the token table, by name;
-// everything else as it was (with smoothing, norms and their readers are scaled
-// against each other).
+// everything else as it was (with fuse or smoothing, norms and their readers are
+// scaled against each other).
 //   NAME.weight            f32 [out,in] (a table: [rows,dim]), or codes: i8
 //   where they are numbers of
 //                          8 or 4 bits; u8 where they lie above a zero point or
@@ -72,7 +80,7 @@ struct QuantizationOptions {
 //   NAME.weight_zero_point u8, in the shape of the scales; asymmetric alone
 //   NAME.weight_levels     i8 [2^bits]; where codes name levels
 //   NAME.input_scale       f32 [], with 8-bit activations
-//   NAME.input_zero_point  u8 [], likewise
+//   NAME.input_zero_point  u8 [], likewise; 128 with symmetric_activations
 //   NAME.bias              f32 [out]; with 8-bit activations i32 with scale
 //                          input_scale * weight_scale[o]
 // Of attention with products in a8:

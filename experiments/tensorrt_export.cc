@@ -1,0 +1,90 @@
+#include "experiments/tensorrt_export.h"
+
+#include <optional>
+
+#include "eval/export/onnx_export.h"
+#include "eval/stages.h"
+#include "space/base/error.h"
+#include "space/base/hash.h"
+
+namespace hone {
+namespace {
+
+constexpr char kStudentFile[] = "student.safetensors";
+constexpr char kQuantizedFile[] = "quantized.safetensors";
+
+void CheckServed(const Architecture& architecture) {
+  for (const auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+    for (const BlockSpec& block : *blocks) {
+      const Precision& precision = block.precision;
+      if (precision.IsFloat() ||
+          (precision.weight_bits == 8 && precision.int8_activations)) {
+        continue;
+      }
+      throw Error(ErrorCode::kUsage,
+                  "a block is " + Name(precision) +
+                      ", which has no spelling for TensorRT; f32 and w8a8 "
+                      "have: --precision w8a8 rounds the trial's model so");
+    }
+  }
+}
+
+StageResult StudentOf(const Trial& trial,
+                      const std::filesystem::path& artifacts) {
+  for (const Artifact& file : std::get<Measurement>(trial.outcome).artifacts) {
+    if (file.role != kStudentFile) continue;
+    const std::filesystem::path path = artifacts / file.path;
+    if (Sha256File(path) != file.sha256) {
+      throw Error(ErrorCode::kIntegrity,
+                  path.string() +
+                      ": does not match the hash in the study; 'hone rerun' "
+                      "makes it again");
+    }
+    return {path.parent_path(), {file}};
+  }
+  throw Error(ErrorCode::kNotFound, "trial " + std::to_string(trial.number) +
+                                        " has no trained model: at fidelity '" +
+                                        std::string(Name(trial.fidelity)) +
+                                        "' nothing is trained");
+}
+
+}  // namespace
+
+TensorRtExport ExportForTensorRt(const Trial& trial, const Workbench& workbench,
+                                 const std::filesystem::path& artifacts,
+                                 const std::string& precision) {
+  TensorRtExport result{trial.architecture, {}};
+  Architecture& architecture = result.architecture;
+  if (!precision.empty()) {
+    for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+      for (BlockSpec& block : *blocks) {
+        block.precision = ParsePrecision(precision);
+      }
+    }
+  }
+  CheckServed(architecture);
+  const StageResult student = StudentOf(trial, artifacts);
+  const TrainedEvaluatorOptions options = workbench.StageOptions();
+  const Stages stages(options, workbench.data());
+  const Stages::OnProgress ignored = [](double) {};
+  StageResult teacher_files;
+  std::optional<Teacher> teacher;
+  if (options.quantization.qat_steps > 0 &&
+      options.quantization.qat_guide == "teacher") {
+    teacher_files = stages.TeacherFiles(ignored);
+    teacher = stages.LoadTeacher(teacher_files);
+  }
+  const auto rounded = stages.Quantized(architecture, student, trial.seed,
+                                        teacher, teacher_files, ignored);
+  if (const auto* failure = std::get_if<Failure>(&rounded)) {
+    throw Error(ErrorCode::kUsage,
+                "rounding " + failure->code + ": " + failure->reason);
+  }
+  const auto path = std::get<StageResult>(rounded).PathOf(kQuantizedFile);
+  result.files = ExportOnnx(
+      architecture, options.task, ReadSafeTensors(path).tensors,
+      {{"architecture", CanonicalText(architecture)}}, ExportTarget::kTensorRt);
+  return result;
+}
+
+}  // namespace hone
