@@ -160,13 +160,14 @@ TEST(ReadStored, ATiedEmbeddingIsATable) {
 // Codes by the bits that each takes; scales, places and levels are floats.
 TEST(ReadStored, SaysHowManyBitsATableHas) {
   for (const auto& [word, bytes] :
-       {std::pair{"w8", 50 * 64}, std::pair{"w4:row", 50 * 32},
-        std::pair{"w2:row", 50 * 16}}) {
+       {std::pair{"w8", 1000 * 64}, std::pair{"w4:row", 1000 * 32},
+        std::pair{"w2:row", 1000 * 16}}) {
     for (const bool tied : {false, true}) {
       StemSpec stem{64};
       stem.embedding = ParsePrecision(word);
-      const NetworkCase one = tied ? DecoderCase("full", stem, Precision::kF32)
-                                   : EncoderCase("full", stem, Precision::kF32);
+      NetworkCase one = tied ? DecoderCase("full", stem, Precision::kF32)
+                             : EncoderCase("full", stem, Precision::kF32);
+      one.task.vocabulary = 1000;
       const StoredModel model = Stored(Files(one).at(kModelFile));
       const std::string label(word, 2);
       EXPECT_THAT(model.bytes, Contains(StoredBytes{"tables", label, bytes}))
@@ -175,7 +176,7 @@ TEST(ReadStored, SaysHowManyBitsATableHas) {
       const StoredProduct& output = model.products.back();
       EXPECT_EQ(output.layer, "embedding");
       EXPECT_EQ(output.weight->label, label == "w8" ? "w8" : label + " table");
-      EXPECT_THAT(output.weight->dims, ElementsAre(64, 50));
+      EXPECT_THAT(output.weight->dims, ElementsAre(64, 1000));
     }
   }
 }
