@@ -33,11 +33,9 @@ void Normalize(std::vector<Point>& a, std::vector<Point>& b) {
   std::vector<Point> both = a;
   both.insert(both.end(), b.begin(), b.end());
   for (std::size_t i = 0; i < both.front().size(); ++i) {
-    const auto [low, high] =
-        std::minmax_element(both.begin(), both.end(),
-                            [&](const Point& x, const Point& y) {
-                              return x[i] < y[i];
-                            });
+    const auto [low, high] = std::minmax_element(
+        both.begin(), both.end(),
+        [&](const Point& x, const Point& y) { return x[i] < y[i]; });
     const double least = (*low)[i];
     const double range = (*high)[i] - least;
     for (auto* points : {&a, &b}) {
@@ -120,10 +118,9 @@ Table BlockTable(const Architecture& a, const Architecture& b) {
 
 FrontComparison CompareFronts(const StudyView& a, const StudyView& b) {
   if (Text(a.info.objectives) != Text(b.info.objectives)) {
-    throw Error(ErrorCode::kUsage,
-                "the studies have different objectives: " +
-                    Text(a.info.objectives) + "; and " +
-                    Text(b.info.objectives));
+    throw Error(ErrorCode::kUsage, "the studies have different objectives: " +
+                                       Text(a.info.objectives) + "; and " +
+                                       Text(b.info.objectives));
   }
   for (const StudyView* study : {&a, &b}) {
     if (study->front.empty()) {

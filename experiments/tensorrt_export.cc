@@ -6,6 +6,7 @@
 #include "eval/stages.h"
 #include "space/base/error.h"
 #include "space/base/hash.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -13,20 +14,39 @@ namespace {
 constexpr char kStudentFile[] = "student.safetensors";
 constexpr char kQuantizedFile[] = "quantized.safetensors";
 
+void CheckWord(const std::string& what, const Precision& precision,
+               bool served) {
+  if (served) return;
+  throw Error(ErrorCode::kUsage,
+              what + " is " + Name(precision) +
+                  ", which has no spelling for TensorRT; --precision f32 and "
+                  "--precision w8a8 round the trial's model to one that has");
+}
+
 void CheckServed(const Architecture& architecture) {
-  for (const auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-    for (const BlockSpec& block : *blocks) {
-      const Precision& precision = block.precision;
-      if (precision.IsFloat() ||
-          (precision.weight_bits == 8 && precision.int8_activations)) {
-        continue;
-      }
+  CheckWord("the token table", architecture.stem.embedding,
+            architecture.stem.embedding.IsFloat());
+  for (const BlockSpec& block : AllBlocks(architecture)) {
+    for (const auto& [role, precision] : PrecisionsOf(block)) {
+      CheckWord("a layer", precision,
+                precision.IsFloat() ||
+                    (precision.weight_bits == 8 && precision.int8_activations));
+    }
+    if (block.products != AttentionProducts::kF32) {
       throw Error(ErrorCode::kUsage,
-                  "a block is " + Name(precision) +
-                      ", which has no spelling for TensorRT; f32 and w8a8 "
-                      "have: --precision w8a8 rounds the trial's model so");
+                  "products of attention in 8 bits have no spelling for "
+                  "TensorRT; --precision computes them in f32");
     }
   }
+}
+
+// All linear layers at the precision, everything else in f32.
+Architecture Rounded(Architecture architecture, const Precision& precision) {
+  architecture = WithoutPrecision(std::move(architecture));
+  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+    for (BlockSpec& block : *blocks) block.precision = precision;
+  }
+  return architecture;
 }
 
 StageResult StudentOf(const Trial& trial,
@@ -56,11 +76,7 @@ TensorRtExport ExportForTensorRt(const Trial& trial, const Workbench& workbench,
   TensorRtExport result{trial.architecture, {}};
   Architecture& architecture = result.architecture;
   if (!precision.empty()) {
-    for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-      for (BlockSpec& block : *blocks) {
-        block.precision = ParsePrecision(precision);
-      }
-    }
+    architecture = Rounded(architecture, ParsePrecision(precision));
   }
   CheckServed(architecture);
   const StageResult student = StudentOf(trial, artifacts);

@@ -7,10 +7,8 @@ namespace {
 
 int CompareTrials(const Arguments& arguments, const CommandContext& context) {
   const StudyView study = ReadStudy(arguments.positionals[0]);
-  const Trial& a =
-      TrialNumbered(study, arguments.PositionalInteger(1, "A"));
-  const Trial& b =
-      TrialNumbered(study, arguments.PositionalInteger(2, "B"));
+  const Trial& a = TrialNumbered(study, arguments.PositionalInteger(1, "A"));
+  const Trial& b = TrialNumbered(study, arguments.PositionalInteger(2, "B"));
   if (arguments.Has("json")) {
     PrintJson(CompareTrialsJson(a, b), context);
   } else {
@@ -23,9 +21,8 @@ int RunCompare(const Arguments& arguments, const CommandContext& context) {
   if (arguments.positionals.size() == 3) {
     return CompareTrials(arguments, context);
   }
-  const FrontComparison comparison =
-      CompareFronts(ReadStudy(arguments.positionals[0]),
-                    ReadStudy(arguments.positionals[1]));
+  const FrontComparison comparison = CompareFronts(
+      ReadStudy(arguments.positionals[0]), ReadStudy(arguments.positionals[1]));
   if (arguments.Has("json")) {
     PrintJson(ToJson(comparison), context);
   } else {

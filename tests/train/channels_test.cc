@@ -63,7 +63,8 @@ class MaskedOps : public EagerOps {
 std::vector<NetworkCase> Cases() {
   std::vector<NetworkCase> cases;
   for (NetworkCase& one : NetworkCases(kBefore, Precision::kF32)) {
-    const bool whole = AllBlocks(one.architecture)[0].rank == 0;
+    const bool whole = AllBlocks(one.architecture)[0].rank == 0 &&
+                       one.architecture.stem.embedding_rank == 0;
     if (whole && one.architecture.stem.positions != Positions::kSinusoidal) {
       cases.push_back(std::move(one));
     }

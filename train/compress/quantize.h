@@ -69,8 +69,8 @@ struct QuantizationOptions {
 };
 
 // The quantized form of each linear layer and of the token table, by name;
-// everything else as it was (with fuse or smoothing, norms and their readers are
-// scaled against each other).
+// everything else as it was (with fuse or smoothing, norms and their readers
+// are scaled against each other).
 //   NAME.weight            f32 [out,in] (a table: [rows,dim]), or codes: i8
 //   where they are numbers of
 //                          8 or 4 bits; u8 where they lie above a zero point or
