@@ -56,7 +56,7 @@ std::vector<std::int8_t> OnnxOps::LevelsOfTable(const std::string& name,
 
 std::string OnnxOps::TableCodes(const std::string& name,
                                 const TableSpec& spec) {
-  const std::string weight = name + ".weight";
+  std::string weight = name + ".weight";
   const std::vector<std::int64_t> shape{spec.rows, spec.dim};
   if (PerByte(spec) == 1) return WeightConstant(weight, DType::kI8, shape);
   const TensorData& codes = Weight(
@@ -72,7 +72,7 @@ std::string OnnxOps::TableScales(const std::string& name,
                                  const TableSpec& spec) {
   const TensorData& scales =
       Weight(name + ".weight_scale", DType::kF32, {spec.rows});
-  const std::string constant = name + ".weight_scale";
+  std::string constant = name + ".weight_scale";
   if (writer_.Has(constant)) return constant;
   return writer_.AddConstant(
       constant, {OnnxType::kFloat,
