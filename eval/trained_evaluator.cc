@@ -135,6 +135,7 @@ class TrainedEvaluator::Impl {
 
   std::map<std::string, Student> TrainStudents(
       const std::vector<Candidate>& batch) {
+    EnsureLargest();
     std::map<std::string, const Candidate*> distinct;
     for (const Candidate& candidate : batch) {
       distinct.emplace(StudentKey(candidate), &candidate);
@@ -154,16 +155,39 @@ class TrainedEvaluator::Impl {
 
   Student TrainStudent(const Candidate& candidate,
                        const Stages::OnProgress& report) {
-    const Architecture architecture = WithoutPrecision(candidate.architecture);
-    if (!candidate.parent) {
-      return stages_.Student(architecture, candidate.seed, teacher_,
-                             teacher_files_, report);
+    const std::optional<Candidate> larger = LargerOf(candidate);
+    if (!larger) {
+      return stages_.Student(WithoutPrecision(candidate.architecture),
+                             candidate.seed, teacher_, teacher_files_, report);
     }
-    const Architecture parent = WithoutPrecision(*candidate.parent);
-    const Student larger = stages_.Student(parent, candidate.seed, teacher_,
-                                           teacher_files_, report);
-    if (std::holds_alternative<Failure>(larger)) return larger;
-    return stages_.Shrunk(candidate, std::get<StageResult>(larger), report);
+    const Student files = TrainStudent(*larger, report);
+    if (std::holds_alternative<Failure>(files)) return files;
+    Candidate smaller = candidate;
+    smaller.parent = larger->architecture;
+    return stages_.Shrunk(smaller, std::get<StageResult>(files), report);
+  }
+
+  // What the candidate is cut out of, if anything.
+  std::optional<Candidate> LargerOf(const Candidate& candidate) const {
+    if (candidate.parent) {
+      return Candidate{0, *candidate.parent, candidate.seed};
+    }
+    if (!options_.largest) return std::nullopt;
+    const Architecture own = WithoutPrecision(candidate.architecture);
+    const Architecture largest =
+        WithoutPrecision(options_.largest->architecture);
+    if (largest == own || !CanShrink(largest, own)) return std::nullopt;
+    return options_.largest;
+  }
+
+  // Before students train side by side, so that only one of them trains it.
+  void EnsureLargest() {
+    if (!options_.largest) return;
+    BatchProgress progress(options_.progress, "largest", 1);
+    progress.Set(0, 0);
+    TrainStudent(*options_.largest,
+                 [&](double fraction) { progress.Set(0, fraction); });
+    progress.Set(0, 1);
   }
 
   void ExportAndScore(InFlight& flight, const Student& student,

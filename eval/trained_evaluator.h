@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "eval/artifact_store.h"
@@ -28,6 +29,8 @@ struct TrainedEvaluatorOptions {
   TrainingOptions training;
   DistillationOptions distillation;
   CompressionOptions compression;
+  // With compression.from_largest: what students are cut out of.
+  std::optional<Candidate> largest;
   QuantizationOptions quantization;
   MeasurementOptions measurement;
   std::filesystem::path artifacts;    // where stages file their results

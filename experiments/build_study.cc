@@ -192,6 +192,18 @@ Evaluator& Workbench::evaluator() {
   return *evaluator_;
 }
 
+Candidate Workbench::LargestCandidate() const {
+  const auto largest = space_->Largest();
+  if (!largest) {
+    throw Error(ErrorCode::kUsage,
+                "compression.from_largest: the largest architecture of [space] "
+                "breaks a constraint: widen space.constraints, or list smaller "
+                "numbers");
+  }
+  const auto seed = static_cast<std::uint64_t>(spec_.study.seed);
+  return {0, *largest, TrainingSeed(seed, *largest)};
+}
+
 TrainedEvaluatorOptions Workbench::StageOptions() const {
   TrainedEvaluatorOptions options;
   options.study_seed = static_cast<std::uint64_t>(spec_.study.seed);
@@ -201,6 +213,7 @@ TrainedEvaluatorOptions Workbench::StageOptions() const {
   options.training = spec_.training;
   options.distillation = spec_.distillation;
   options.compression = spec_.compression;
+  if (spec_.compression.from_largest) options.largest = LargestCandidate();
   options.quantization = spec_.quantization;
   options.measurement = spec_.measurement;
   options.artifacts = artifacts_;

@@ -38,6 +38,9 @@ class Workbench {
   Evaluator& evaluator();
   // What stages of trials need beside their inputs (eval/stages.h).
   TrainedEvaluatorOptions StageOptions() const;
+  // The space's largest architecture, as its trial trains it. Throws
+  // Error{kUsage} when it breaks a constraint.
+  Candidate LargestCandidate() const;
   // Requires: another fidelity than `cost`.
   const PreparedData& data() const;
   // The serialized vocabulary, for export; empty at fidelity `cost`.

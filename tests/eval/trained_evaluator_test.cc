@@ -110,6 +110,32 @@ TEST_F(TrainedEvaluatorTest, PrecisionsShareOneStudent) {
             Measured(outcomes[1]).metrics.at("file_bytes").value);
 }
 
+// What is given as the largest stands in for a parent; what cannot be cut out
+// of it is trained from the start.
+TEST_F(TrainedEvaluatorTest, StudentsAreCutOutOfTheLargest) {
+  const auto of_width = [](std::int64_t d_model, std::int64_t width) {
+    return Architecture{{d_model}, {{MultiHead(2), {width}, Precision::kF32}}};
+  };
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 2);
+  options.compression.steps = 10;
+  const Candidate plain{0, of_width(16, 16), 7};
+  Candidate cut = plain;
+  cut.parent = of_width(16, 32);
+  const Candidate other{0, of_width(32, 16), 7};
+  TrainedEvaluator without(options, data_, nullptr);
+  const auto expected = without.Evaluate({cut, plain, other});
+  options.largest = Candidate{0, of_width(16, 32), 7};
+  options.artifacts = folder_ / "anew";
+  TrainedEvaluator with(options, data_, nullptr);
+  const auto found = with.Evaluate({plain, other, *options.largest});
+  EXPECT_EQ(Sha(found[0], "student.safetensors"),
+            Sha(expected[0], "student.safetensors"));
+  EXPECT_NE(Sha(found[0], "student.safetensors"),
+            Sha(expected[1], "student.safetensors"));
+  EXPECT_EQ(Sha(found[1], "student.safetensors"),
+            Sha(expected[2], "student.safetensors"));
+}
+
 // Of the integers in the file and of the fake-quantized network: a tenth of a
 // point.
 TEST_F(TrainedEvaluatorTest, ExportedAccuracyIsThatOfTheFakeQuantizedNetwork) {

@@ -357,6 +357,15 @@ void CheckCanShrink(const Architecture& larger, const Architecture& smaller) {
             "decoder");
 }
 
+bool CanShrink(const Architecture& larger, const Architecture& smaller) {
+  try {
+    CheckCanShrink(larger, smaller);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
 NamedTensors ShrinkNetwork(const Architecture& larger,
                            const Architecture& smaller, const TaskShape& task,
                            const NamedTensors& weights, const TaskData& data,

@@ -17,6 +17,7 @@ struct CompressionOptions {
   std::string importance = "taylor";
   std::string factors = "activations";
   std::int64_t examples = 1024;
+  bool from_largest = false;
   std::int64_t rounds = 1;
   std::int64_t steps = 500;
   double learning_rate = 5e-4;
@@ -33,6 +34,10 @@ struct CompressionOptions {
           "squares weighted by gradients, or a layer's outputs");
     visit("examples", self.examples, InRange{1, 1e6},
           "examples of the training split that this is found out with");
+    visit("from_largest", self.from_largest, AnyValue{},
+          "cut students of a search out of the space's largest architecture, "
+          "trained once, where they can be (heads keep their dimension: list "
+          "one in space.head_dim), and train the others from the start");
     visit("rounds", self.rounds, InRange{1, 1000},
           "in how many goes it becomes smaller, each by the same share of what "
           "is left and trained before the next");
@@ -52,6 +57,7 @@ struct CompressionOptions {
 // tokens or look at a source stay as they are, and so does d_model under
 // sinusoids, which are another table for each, and under a table of a rank.
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller);
+bool CanShrink(const Architecture& larger, const Architecture& smaller);
 
 // The weights of `smaller`, f32, cut out of those of `larger`: the blocks, then
 // of each the heads and neurons, and of the stream the channels that matter
