@@ -24,8 +24,6 @@ namespace {
 
 constexpr char kEmbeddingWeight[] = "embedding.weight";
 constexpr char kTopFile[] = "top_targets.safetensors";
-constexpr char kStudentFile[] = "student.safetensors";
-constexpr char kQuantizedFile[] = "quantized.safetensors";
 constexpr std::int64_t kInferenceBatch = 64;
 constexpr std::int64_t kShortWarmupShare = 20;
 

@@ -10,6 +10,10 @@
 
 namespace hone {
 
+// Files of the stages that others look for.
+inline constexpr char kStudentFile[] = "student.safetensors";
+inline constexpr char kQuantizedFile[] = "quantized.safetensors";
+
 // The stages of a trial as functions of their inputs. Each looks its result up
 // in the artifact store before it makes it. Thread-safe.
 class Stages {

@@ -216,7 +216,7 @@ class TrainedEvaluator::Impl {
     }
     AddCosts(architecture, exported, flight.measurement);
     const NamedTensors weights =
-        ReadSafeTensors(quantized.PathOf("quantized.safetensors")).tensors;
+        ReadSafeTensors(quantized.PathOf(kQuantizedFile)).tensors;
     if (engines_.empty()) {
       ScoreEager(flight, weights);
       return;

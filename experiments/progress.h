@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <ostream>
 #include <string>
@@ -18,6 +19,11 @@ class ProgressReporter {
 
   // What the running batch is at: as an evaluator's ProgressCallback.
   void OnPhase(const std::string& phase, double done, double total);
+  std::function<void(const std::string&, double, double)> PhaseCallback() {
+    return [this](const std::string& phase, double done, double total) {
+      OnPhase(phase, done, total);
+    };
+  }
   // `done` of `total` trials of the study are finished.
   void OnTrials(std::int64_t done, std::int64_t total);
   // Clears the rewritten line, so that other text can be written.

@@ -11,44 +11,6 @@
 namespace hone {
 namespace {
 
-constexpr char kStudentFile[] = "student.safetensors";
-constexpr char kQuantizedFile[] = "quantized.safetensors";
-
-void CheckWord(const std::string& what, const Precision& precision,
-               bool served) {
-  if (served) return;
-  throw Error(ErrorCode::kUsage,
-              what + " is " + Name(precision) +
-                  ", which has no spelling for TensorRT; --precision f32 and "
-                  "--precision w8a8 round the trial's model to one that has");
-}
-
-void CheckServed(const Architecture& architecture) {
-  CheckWord("the token table", architecture.stem.embedding,
-            architecture.stem.embedding.IsFloat());
-  for (const BlockSpec& block : AllBlocks(architecture)) {
-    for (const auto& [role, precision] : PrecisionsOf(block)) {
-      CheckWord("a layer", precision,
-                precision.IsFloat() ||
-                    (precision.weight_bits == 8 && precision.int8_activations));
-    }
-    if (block.products != AttentionProducts::kF32) {
-      throw Error(ErrorCode::kUsage,
-                  "products of attention in 8 bits have no spelling for "
-                  "TensorRT; --precision computes them in f32");
-    }
-  }
-}
-
-// All linear layers at the precision, everything else in f32.
-Architecture Rounded(Architecture architecture, const Precision& precision) {
-  architecture = WithoutPrecision(std::move(architecture));
-  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-    for (BlockSpec& block : *blocks) block.precision = precision;
-  }
-  return architecture;
-}
-
 StageResult StudentOf(const Trial& trial,
                       const std::filesystem::path& artifacts) {
   for (const Artifact& file : std::get<Measurement>(trial.outcome).artifacts) {
@@ -76,9 +38,10 @@ TensorRtExport ExportForTensorRt(const Trial& trial, const Workbench& workbench,
   TensorRtExport result{trial.architecture, {}};
   Architecture& architecture = result.architecture;
   if (!precision.empty()) {
-    architecture = Rounded(architecture, ParsePrecision(precision));
+    architecture = WithPrecision(WithoutPrecision(architecture),
+                                 ParsePrecision(precision));
   }
-  CheckServed(architecture);
+  CheckServed(architecture, ExportTarget::kTensorRt);
   const StageResult student = StudentOf(trial, artifacts);
   const TrainedEvaluatorOptions options = workbench.StageOptions();
   const Stages stages(options, workbench.data());

@@ -28,11 +28,17 @@ Table BlockTable(const Architecture& architecture) {
       const BlockSpec& block = blocks[i];
       std::vector<std::string> row = {
           std::string(side) + "." + std::to_string(i),
-          AttentionName(block.attention),
-          std::to_string(Heads(block.attention)),
+          AttentionName(block.attention) +
+              (block.products == AttentionProducts::kF32
+                   ? ""
+                   : " " + Name(block.products)),
+          std::to_string(Heads(block.attention)) +
+              (block.head_dim > 0 ? " x " + std::to_string(block.head_dim)
+                                  : ""),
           std::to_string(block.feed_forward.width) + " " +
               Name(block.feed_forward.activation),
-          PrecisionText(block)};
+          (block.rank > 0 ? "rank " + std::to_string(block.rank) + ", " : "") +
+              PrecisionText(block)};
       if (crossed) {
         row.push_back(block.cross
                           ? std::to_string(block.cross->heads) + " heads, " +

@@ -25,6 +25,7 @@ class Nsga2 : public SearchAlgorithm {
   std::string Name() const override { return "nsga2"; }
 
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
+    ProposeMixed();
     return distinct_.Suggest(
         context_, first, count,
         [&](std::int64_t number, Rng& rng) { return Draw(number, rng); });
@@ -52,7 +53,6 @@ class Nsga2 : public SearchAlgorithm {
                         population_.end());
       RankIndividuals(population_);
     }
-    ProposeMixed();
   }
 
  private:
@@ -88,9 +88,7 @@ class Nsga2 : public SearchAlgorithm {
     for (const Assignment& mixed :
          MixedAssignments(BestAssignments(errors, table),
                           static_cast<std::size_t>(options_.mixed_seeds))) {
-      Architecture seed = Assigned(largest, mixed.choices);
-      if (!context_.space->ConstraintViolation(seed).empty()) continue;
-      waiting_.push_back(std::move(seed));
+      waiting_.push_back(Assigned(largest, mixed.choices));
     }
   }
 

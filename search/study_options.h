@@ -28,8 +28,7 @@ struct StudyOptions {
   static void Fields(Self& self, Visitor&& visit) {
     visit("algorithm", self.algorithm, OneOf{SearchAlgorithmNames()},
           "which architectures to try next; random and uniform-scaling (all "
-          "blocks "
-          "alike) are the controls");
+          "blocks alike) are the controls");
     visit("trials", self.trials, InRange{1, 1e7},
           "how many; may be raised later to go on");
     visit("batch", self.batch, InRange{1, 4096},

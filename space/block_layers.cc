@@ -85,6 +85,17 @@ void SetPrecisions(const LinearPrecisions& precisions, BlockSpec& block) {
   }
 }
 
+Architecture WithPrecision(Architecture architecture,
+                           const Precision& precision) {
+  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
+    for (BlockSpec& block : *blocks) {
+      block.precision = precision;
+      block.linears.clear();
+    }
+  }
+  return architecture;
+}
+
 std::string PrecisionText(const BlockSpec& block) {
   std::string text = Name(block.precision);
   for (const auto& [role, precision] : block.linears) {

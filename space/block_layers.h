@@ -32,6 +32,9 @@ LinearPrecisions PrecisionsOf(const BlockSpec& block);
 // takes. What is of no layer of the block is left out. Requires: one for each
 // layer.
 void SetPrecisions(const LinearPrecisions& precisions, BlockSpec& block);
+// All linear layers of blocks at one precision.
+Architecture WithPrecision(Architecture architecture,
+                           const Precision& precision);
 // "w8a8", or "w8a8 query=f32 cross.key=w4 down=w4".
 std::string PrecisionText(const BlockSpec& block);
 

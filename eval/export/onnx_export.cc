@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "eval/export/onnx_ops.h"
+#include "space/base/error.h"
+#include "space/block_layers.h"
 #include "space/network/transformer.h"
 
 namespace hone {
@@ -17,6 +19,14 @@ constexpr OnnxVersions kTensorRtVersions{9, 20};
 
 OnnxVersions VersionsFor(ExportTarget target) {
   return target == ExportTarget::kTensorRt ? kTensorRtVersions : OnnxVersions{};
+}
+
+[[noreturn]] void RefuseForTensorRt(const std::string& part,
+                                    const std::string& is) {
+  throw Error(ErrorCode::kUsage,
+              part + " is " + is +
+                  ", which has no spelling for TensorRT; use f32 or w8a8 for "
+                  "layers, and f32 for everything else");
 }
 
 std::string ExportClassifier(const Architecture& architecture,
@@ -107,10 +117,32 @@ std::string SourceName(std::size_t block, const char* role) {
   return kSourcePrefix + std::to_string(block) + "." + role;
 }
 
+void CheckServed(const Architecture& architecture, ExportTarget target) {
+  if (target != ExportTarget::kTensorRt) return;
+  const Precision& table = architecture.stem.embedding;
+  if (!table.IsFloat()) RefuseForTensorRt("the token table", Name(table));
+  for (const auto& [name, block] : NamedBlocks(architecture)) {
+    for (const auto& [role, precision] : PrecisionsOf(block)) {
+      const bool served =
+          precision.IsFloat() ||
+          (precision.weight_bits == 8 && precision.int8_activations &&
+           precision.levels == Levels::kUniform);
+      if (served) continue;
+      RefuseForTensorRt("layer '" + name + "." + Name(role) + "'",
+                        Name(precision));
+    }
+    if (block.products != AttentionProducts::kF32) {
+      RefuseForTensorRt("the attention of '" + name + "'",
+                        "computed in " + Name(block.products));
+    }
+  }
+}
+
 std::map<std::string, std::string> ExportOnnx(
     const Architecture& architecture, const TaskShape& task,
     const NamedTensors& quantized,
     const std::map<std::string, std::string>& metadata, ExportTarget target) {
+  CheckServed(architecture, target);
   std::map<std::string, std::string> entries = metadata;
   entries[kMaxTokensKey] = std::to_string(task.max_tokens);
   switch (TopologyOf(architecture)) {

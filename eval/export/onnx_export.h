@@ -12,7 +12,7 @@ namespace hone {
 
 // Part of the key under which exported files are kept: to be raised whenever
 // ExportOnnx writes other bytes for the same arguments.
-inline constexpr int kOnnxExporterVersion = 4;
+inline constexpr int kOnnxExporterVersion = 5;
 
 // Names of the files, and of their inputs and outputs.
 inline constexpr char kModelFile[] = "model.onnx";
@@ -38,6 +38,11 @@ inline constexpr char kMaxTokensKey[] = "max_tokens";
 inline constexpr char kSourceLayersKey[] = "source_layers";
 inline constexpr char kReachKey[] = "reach";
 
+// Throws Error{kUsage} when the target has no spelling for a layer's precision,
+// and names the layer: for TensorRT all but f32 and w8a8, and tables and
+// products of attention in other than f32.
+void CheckServed(const Architecture& architecture, ExportTarget target);
+
 // Writes a network as ONNX files (opset 21, IR 10; for TensorRT opset 20, IR 9;
 // standard domain only), by file name. Batch and tokens are dynamic.
 //   encoder    model.onnx: "tokens" int64 [batch,tokens] or "features" f32
@@ -60,8 +65,7 @@ inline constexpr char kReachKey[] = "reach";
 // tells how each precision is spelled. `metadata` becomes metadata_props, with
 // the keys above added. The bytes are a function of the arguments alone. Throws
 // Error{kInternal} when a weight is missing or does not have the type and shape
-// that its layer's precision asks for, Error{kUsage} when the target has no
-// spelling for a layer and names the layer.
+// that its layer's precision asks for, Error{kUsage} as CheckServed does.
 std::map<std::string, std::string> ExportOnnx(
     const Architecture& architecture, const TaskShape& task,
     const NamedTensors& quantized,

@@ -10,27 +10,12 @@ namespace {
 // The zero point in u8 of activations that s8 holds around zero.
 constexpr std::uint8_t kSymmetricZero = 128;
 
-void CheckServedByTensorRt(const std::string& name,
-                           const Precision& precision) {
-  const bool served =
-      precision.IsFloat() ||
-      (precision.weight_bits == 8 && precision.int8_activations &&
-       precision.levels == Levels::kUniform);
-  if (served) return;
-  throw Error(ErrorCode::kUsage,
-              "layer '" + name + "' is " + Name(precision) +
-                  ", which has no spelling for TensorRT; use f32 or w8a8");
-}
-
 }  // namespace
 
 OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
                                const LinearSpec& spec) {
   HONE_CHECK_EQ(x.shape.back(), spec.in);
   const Precision& precision = spec.precision;
-  if (target_ == ExportTarget::kTensorRt) {
-    CheckServedByTensorRt(name, precision);
-  }
   std::vector<std::int64_t> shape = x.shape;
   shape.back() = spec.out;
   const std::string weight = precision.IsFloat() ? FloatWeight(name, spec)

@@ -12,63 +12,18 @@ what OpenVINO runs instead.
 
 import argparse
 import collections
-import json
-import os
 import pathlib
 import time
 
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"
+from runners import (onnxruntime_runner, openvino_request, openvino_runner,
+                     read_model, read_safetensors)  # sets the thread limits
 
-import numpy as np  # noqa: E402  (after the thread limits)
-import onnxruntime  # noqa: E402
+import numpy as np  # noqa: E402  (after them)
 import openvino  # noqa: E402
 
 LARGEST_ERROR = 0.02
 ROUNDS = 7
 ROUND_SECONDS = 0.03
-DTYPES = {"F32": np.float32, "I64": np.int64}
-
-
-def read_fixture(folder):
-    data = (folder / "fixture.safetensors").read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
-
-    def tensor(name):
-        entry = header[name]
-        begin, end = entry["data_offsets"]
-        return np.frombuffer(data[8 + size + begin:8 + size + end],
-                             DTYPES[entry["dtype"]]).reshape(entry["shape"])
-
-    return tensor("tokens"), tensor("logits")
-
-
-def openvino_runner(core, path, tokens):
-    model = core.read_model(str(path))
-    model.reshape({"tokens": list(tokens.shape)})
-    compiled = core.compile_model(model, "CPU", {
-        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1,
-        "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False})
-    request = compiled.create_infer_request()
-    request.set_input_tensor(openvino.Tensor(tokens.copy()))
-
-    def run():
-        request.infer()
-        return request.get_output_tensor().data
-
-    return run, compiled
-
-
-def onnxruntime_runner(path, tokens):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"tokens": tokens})[0]
 
 
 def kernels(compiled):
@@ -121,14 +76,19 @@ def main():
         runners = []
         for products in ("f32", "a8"):
             folder = arguments.dir / f"{shape}_{products}"
-            tokens, logits = read_fixture(folder)
-            run, compiled = openvino_runner(core, folder / "model.onnx", tokens)
+            path = folder / "model.onnx"
+            tensors, _ = read_safetensors(folder / "fixture.safetensors")
+            tokens = np.ascontiguousarray(tensors["tokens"])
+            logits = tensors["logits"]
+            model = read_model(core, path, tokens)
             if arguments.kernels:
                 print(folder.name)
+                compiled = openvino_request(core, model).get_compiled_model()
                 for kernel, count in sorted(kernels(compiled).items()):
                     print("  ", count, *kernel)
                 continue
-            runners += [run, onnxruntime_runner(folder / "model.onnx", tokens)]
+            runners += [openvino_runner(core, model, tokens),
+                        onnxruntime_runner(path, tokens)]
             for one in runners[-2:]:
                 error = np.sqrt(np.mean((one() - logits) ** 2)) / logits.std()
                 if not error < LARGEST_ERROR:

@@ -24,16 +24,15 @@ are those that scripts/setup installs LibTorch and OpenVINO into.
 import argparse
 import json
 import logging
-import os
 import pathlib
 import platform
 import sys
 import time
 
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"
+from runners import (onnxruntime_runner, openvino_request, openvino_runner,
+                     read_model, read_safetensors)  # sets the thread limits
 
-import nncf  # noqa: E402  (after the thread limits)
+import nncf  # noqa: E402  (after them)
 import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 import openvino  # noqa: E402
@@ -52,21 +51,6 @@ BURSTS = 20
 BURST = 20
 ROLES = ("encoder.1.attention.value", "encoder.1.attention.output",
          "encoder.1.feed_forward.up", "encoder.1.feed_forward.down")
-DTYPES = {"F32": np.float32, "I64": np.int64}
-
-
-def read_safetensors(path):
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
-    metadata = header.pop("__metadata__", {})
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        tensors[name] = np.frombuffer(
-            data[8 + size + begin:8 + size + end],
-            DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return tensors, metadata
 
 
 def pytorch_runner(tensors, architecture, tokens):
@@ -111,48 +95,10 @@ def pytorch_runner(tensors, architecture, tokens):
     return run
 
 
-def onnxruntime_runner(path, tokens):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"tokens": tokens})[0]
-
-
-def read_model(core, path, tokens):
-    model = core.read_model(str(path))
-    model.reshape({"tokens": list(tokens.shape)})
-    return model
-
-
 def nncf_model(core, path, tokens):
     data = nncf.Dataset([tokens], lambda item: {"tokens": item})
     return nncf.quantize(read_model(core, path, tokens), data,
                          model_type=nncf.ModelType.TRANSFORMER, subset_size=1)
-
-
-def openvino_request(core, model, **settings):
-    return core.compile_model(model, "CPU", {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": 1,
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,
-    } | settings).create_infer_request()
-
-
-def openvino_runner(core, model, tokens):
-    request = openvino_request(core, model)
-    shared = openvino.Tensor(tokens.copy(), shared_memory=False)
-
-    def run():
-        request.set_input_tensor(shared)
-        request.infer()
-        return request.get_output_tensor().data.copy()
-
-    return run
 
 
 def linear_times(core, paths, tokens, bursts):

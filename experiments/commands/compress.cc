@@ -106,17 +106,6 @@ Architecture Resized(Architecture architecture, const Sizes& sizes) {
   return architecture;
 }
 
-Architecture WithPrecision(Architecture architecture,
-                           const Precision& precision) {
-  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-    for (BlockSpec& block : *blocks) {
-      block.precision = precision;
-      block.linears.clear();
-    }
-  }
-  return architecture;
-}
-
 // "feed_forward.down=w4": of that layer in all blocks that have it.
 void SetLinear(const std::string& text, Architecture& architecture) {
   const std::size_t equals = std::min(text.find('='), text.size());
@@ -313,12 +302,8 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
       WithOverrides(SpecFromJson(study.info.spec), arguments.All("set"));
   spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
   ProgressReporter progress(context.err, context.err_is_terminal);
-  Workbench workbench(
-      spec, ArtifactsPath(path), 1,
-      [&](const std::string& phase, double done, double total) {
-        progress.OnPhase(phase, done, total);
-      },
-      &context.cancelled);
+  Workbench workbench(spec, ArtifactsPath(path), 1, progress.PhaseCallback(),
+                      &context.cancelled);
   CheckTables(sizes, words, stored.architecture, workbench.task());
   Measure(variants, workbench);
   progress.Clear();

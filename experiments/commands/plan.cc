@@ -201,19 +201,17 @@ int RunPlan(const Arguments& arguments, const CommandContext& context) {
 }  // namespace
 
 Command PlanCommand() {
-  return {
-      {"plan",
-       "what a search would do and cost, and which attention kinds are slower "
-       "than full here; writes nothing",
-       "SPEC",
-       1,
-       1,
-       {{"set", "TABLE.KEY=VALUE", "override a field of the spec"},
-        {"workers", "N", "trials side by side"},
-        {"spec", "", "print every field of the resolved spec as well"},
-        {"json", "", "print JSON, with the resolved spec"}},
-       "hone plan experiments/specs/gloss.toml"},
-      RunPlan};
+  return {{"plan",
+           "what a search would do and cost here; writes nothing",
+           "SPEC",
+           1,
+           1,
+           {{"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"workers", "N", "trials side by side"},
+            {"spec", "", "print every field of the resolved spec as well"},
+            {"json", "", "print JSON, with the resolved spec"}},
+           "hone plan experiments/specs/gloss.toml"},
+          RunPlan};
 }
 
 }  // namespace hone

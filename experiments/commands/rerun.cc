@@ -69,12 +69,8 @@ Trial Repeat(const Trial& stored, SearchSpec spec,
   // Which engine is faster is a reading too; quality is of the stored one.
   spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
   ProgressReporter progress(context.err, context.err_is_terminal);
-  Workbench workbench(
-      spec, artifacts, 1,
-      [&](const std::string& phase, double done, double total) {
-        progress.OnPhase(phase, done, total);
-      },
-      &context.cancelled);
+  Workbench workbench(spec, artifacts, 1, progress.PhaseCallback(),
+                      &context.cancelled);
   Trial repeated = stored;
   repeated.outcome = workbench.evaluator()
                          .Evaluate({{stored.number, stored.architecture,

@@ -118,12 +118,8 @@ std::int64_t BeginStudy(TrialStore& store, const StudyInfo& given,
 void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
               int workers, const CommandContext& context) {
   ProgressReporter progress(context.err, context.err_is_terminal);
-  Workbench workbench(
-      spec, ArtifactsPath(path), workers,
-      [&](const std::string& phase, double done, double total) {
-        progress.OnPhase(phase, done, total);
-      },
-      &context.cancelled);
+  Workbench workbench(spec, ArtifactsPath(path), workers,
+                      progress.PhaseCallback(), &context.cancelled);
   MakeParentFolder(path);
   const FileLock lock =
       FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);

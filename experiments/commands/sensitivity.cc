@@ -102,12 +102,8 @@ int RunSensitivity(const Arguments& arguments, const CommandContext& context) {
   const std::vector<BlockChange> changes =
       BlockChanges(WithoutPrecision(trial.architecture), PrecisionsOf(spec));
   ProgressReporter progress(context.err, context.err_is_terminal);
-  Workbench workbench(
-      spec, ArtifactsPath(path), 1,
-      [&](const std::string& phase, double done, double total) {
-        progress.OnPhase(phase, done, total);
-      },
-      &context.cancelled);
+  Workbench workbench(spec, ArtifactsPath(path), 1, progress.PhaseCallback(),
+                      &context.cancelled);
   const Sensitivity sensitivity =
       ResultsOf(trial, study.info.objectives, changes,
                 workbench.evaluator().Evaluate(CandidatesOf(trial, changes)));

@@ -66,12 +66,8 @@ int RunTrain(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path artifacts = ArtifactsPath(DefaultStudyPath(spec));
   const Architecture architecture =
       ReadArchitecture(arguments.Text("architecture", ""));
-  Workbench workbench(
-      spec, artifacts, 1,
-      [&](const std::string& phase, double done, double total) {
-        progress.OnPhase(phase, done, total);
-      },
-      &context.cancelled);
+  Workbench workbench(spec, artifacts, 1, progress.PhaseCallback(),
+                      &context.cancelled);
   const Trial trial = TrainOne(spec, architecture, workbench);
   progress.Clear();
   if (arguments.Has("out") && trial.state() == TrialState::kComplete) {

@@ -19,6 +19,24 @@ inline std::string BlockName(const char* side, std::size_t i) {
   return std::string(side) + "." + std::to_string(i);
 }
 
+// A block and the name that its weights begin with.
+struct NamedBlock {
+  std::string name;
+  BlockSpec block;
+};
+
+// Encoder blocks, then decoder blocks.
+inline std::vector<NamedBlock> NamedBlocks(const Architecture& architecture) {
+  std::vector<NamedBlock> named;
+  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
+    named.push_back({BlockName("encoder", i), architecture.encoder[i]});
+  }
+  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
+    named.push_back({BlockName("decoder", i), architecture.decoder[i]});
+  }
+  return named;
+}
+
 // Adds what tells tokens their places, where that is added at all. A sinusoid
 // is of size 1, and embeddings are brought to that (Vaswani et al. 2017, 3.4).
 template <NetworkOps Ops>

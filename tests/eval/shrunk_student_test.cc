@@ -5,28 +5,12 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/tensor_data.h"
+#include "tests/eval/toy_rows.h"
 #include "tests/space/shapes.h"
 #include "train/compress/shrink.h"
 
 namespace hone {
 namespace {
-
-// Two classes told apart by which token is more frequent.
-TaskData MakeRows(std::int64_t count, std::int64_t first) {
-  TaskData data;
-  for (std::int64_t i = 0; i < count; ++i) {
-    Rng rng(9, first + i, "row");
-    const auto label = static_cast<std::int64_t>(rng.Below(2));
-    std::vector<std::int64_t> tokens(5);
-    for (auto& token : tokens) {
-      token = rng.Bernoulli(0.8) ? label + 1
-                                 : static_cast<std::int64_t>(rng.Below(20));
-    }
-    data.tokens.push_back(tokens);
-    data.labels.push_back(label);
-  }
-  return data;
-}
 
 Architecture Of(std::int64_t d_model, std::size_t layers, std::int64_t width) {
   BlockSpec block{MultiHead(2), {width}};
@@ -38,8 +22,8 @@ class ShrunkStudent : public ::testing::Test {
  protected:
   ShrunkStudent() {
     data_.classes = {"one", "two"};
-    data_.train = MakeRows(300, 0);
-    data_.dev = MakeRows(60, 1000);
+    data_.train = ToyRows(300, 0, 5);
+    data_.dev = ToyRows(60, 1000, 5);
     data_.content_hash = "made up";
   }
 

@@ -88,6 +88,26 @@ TEST(TensorRtExport, RefusesOtherPrecisionsAndNamesTheLayer) {
   }
 }
 
+TEST(TensorRtExport, RefusesTablesAndProductsInFewBits) {
+  NetworkCase table = EncoderCase("full", {32}, Precision::kF32);
+  table.architecture.stem.embedding = ParsePrecision("w8");
+  NetworkCase products = EncoderCase("full", {32}, Precision::kF32);
+  products.architecture.encoder[1].products = AttentionProducts::kA8;
+  for (const auto& [one, part] :
+       {std::pair(table, "the token table is w8"),
+        std::pair(products,
+                  "the attention of 'encoder.1' is computed in a8")}) {
+    try {
+      CheckServed(one.architecture, ExportTarget::kTensorRt);
+      FAIL() << part;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_THAT(error.what(), HasSubstr(part));
+    }
+    EXPECT_NO_THROW(CheckServed(one.architecture, ExportTarget::kOnnx));
+  }
+}
+
 TEST(TensorRtExport, RefusesAsymmetricActivations) {
   const NetworkCase one = EncoderCase("full", {32}, Precision::kW8A8);
   try {

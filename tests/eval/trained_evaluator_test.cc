@@ -5,33 +5,17 @@
 #include "eval/libtorch_engine.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
+#include "tests/eval/toy_rows.h"
 #include "tests/space/shapes.h"
 
 namespace hone {
 namespace {
 
-// Two classes told apart by which token is more frequent.
-TaskData MakeRows(std::int64_t count, std::int64_t first) {
-  TaskData data;
-  for (std::int64_t i = 0; i < count; ++i) {
-    Rng rng(9, first + i, "row");
-    const auto label = static_cast<std::int64_t>(rng.Below(2));
-    std::vector<std::int64_t> tokens(4 + rng.Below(3));
-    for (auto& token : tokens) {
-      token = rng.Bernoulli(0.8) ? label + 1
-                                 : static_cast<std::int64_t>(rng.Below(20));
-    }
-    data.tokens.push_back(tokens);
-    data.labels.push_back(label);
-  }
-  return data;
-}
-
 PreparedData MakeData() {
   PreparedData data;
   data.classes = {"one", "two"};
-  data.train = MakeRows(400, 0);
-  data.dev = MakeRows(100, 1000);
+  data.train = ToyRows(400, 0);
+  data.dev = ToyRows(100, 1000);
   data.content_hash = "made up";
   return data;
 }
@@ -139,7 +123,7 @@ TEST_F(TrainedEvaluatorTest, StudentsAreCutOutOfTheLargest) {
 // Of the integers in the file and of the fake-quantized network: a tenth of a
 // point.
 TEST_F(TrainedEvaluatorTest, ExportedAccuracyIsThatOfTheFakeQuantizedNetwork) {
-  data_.dev = MakeRows(3000, 5000);
+  data_.dev = ToyRows(3000, 5000);
   TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
   options.measurement.rounds = 3;
   options.measurement.round_milliseconds = 1;

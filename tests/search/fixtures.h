@@ -103,6 +103,20 @@ inline void RunTestStudy(TrialStore& store, const std::string& algorithm,
   Study(*search, evaluator, store, options).Run();
 }
 
+// Minimised (accuracy, latency) of all trials of a study.
+inline std::vector<std::vector<double>> PointsOf(const std::string& algorithm,
+                                                 std::uint64_t seed,
+                                                 std::int64_t trials) {
+  const auto store = MakeMemoryTrialStore();
+  RunTestStudy(*store, algorithm, trials, 8, seed);
+  std::vector<std::vector<double>> points;
+  for (const Trial& trial : store->LoadTrials()) {
+    const auto values = MinimizedValues(trial, kTestObjectives);
+    if (!values.empty()) points.push_back(values);
+  }
+  return points;
+}
+
 inline std::string DigestOf(const TrialStore& store) {
   return StudyDigest(store.LoadStudy()->spec_hash, store.LoadTrials());
 }

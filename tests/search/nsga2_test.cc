@@ -10,19 +10,6 @@ namespace {
 
 constexpr std::int64_t kBudget = 160;
 
-// Minimised (accuracy, latency) of all trials of a study.
-std::vector<Point> PointsOf(const std::string& algorithm, std::uint64_t seed,
-                            std::int64_t budget) {
-  const auto store = MakeMemoryTrialStore();
-  RunTestStudy(*store, algorithm, budget, 8, seed);
-  std::vector<Point> points;
-  for (const Trial& trial : store->LoadTrials()) {
-    const auto values = MinimizedValues(trial, kTestObjectives);
-    if (!values.empty()) points.push_back(values);
-  }
-  return points;
-}
-
 // A tabular problem: the simulated numbers are a fixed function of the
 // architecture. Margin: better in at least 8 of 10 seeds, and by 1 % on
 // average.

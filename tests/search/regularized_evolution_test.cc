@@ -8,23 +8,15 @@
 namespace hone {
 namespace {
 
-std::vector<Point> PointsOf(const std::string& algorithm, std::uint64_t seed) {
-  const auto store = MakeMemoryTrialStore();
-  RunTestStudy(*store, algorithm, 160, 8, seed);
-  std::vector<Point> points;
-  for (const Trial& trial : store->LoadTrials()) {
-    const auto values = MinimizedValues(trial, kTestObjectives);
-    if (!values.empty()) points.push_back(values);
-  }
-  return points;
-}
+constexpr std::int64_t kBudget = 160;
 
 TEST(RegularizedEvolution, BeatsRandomAtEqualBudget) {
   const Point reference = {-0.5, 1.0};
   int wins = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    wins += Hypervolume(PointsOf("regularized-evolution", seed), reference) >
-            Hypervolume(PointsOf("random", seed), reference);
+    wins += Hypervolume(PointsOf("regularized-evolution", seed, kBudget),
+                        reference) >
+            Hypervolume(PointsOf("random", seed, kBudget), reference);
   }
   EXPECT_GE(wins, 8);
 }

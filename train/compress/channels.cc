@@ -18,19 +18,6 @@ constexpr const char* kNorms[] = {".attention_norm", ".cross_norm",
 constexpr const char* kWriters[] = {".attention.output", ".cross.output",
                                     ".feed_forward.down"};
 
-// The names of blocks with what they are.
-std::map<std::string, const BlockSpec*> NamedBlocks(
-    const Architecture& architecture) {
-  std::map<std::string, const BlockSpec*> blocks;
-  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
-    blocks[BlockName("encoder", i)] = &architecture.encoder[i];
-  }
-  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
-    blocks[BlockName("decoder", i)] = &architecture.decoder[i];
-  }
-  return blocks;
-}
-
 class Cutting {
  public:
   explicit Cutting(const NamedTensors& weights) : result_(weights) {}
@@ -81,10 +68,10 @@ std::vector<std::string> StreamReaders(const Architecture& architecture) {
   for (const auto& [name, block] : NamedBlocks(architecture)) {
     for (const char* role : kSelfAttentionRoles) {
       readers.push_back(name + ".attention" + role);
-      if (block->cross) readers.push_back(name + ".cross" + role);
+      if (block.cross) readers.push_back(name + ".cross" + role);
     }
     readers.push_back(name + ".feed_forward.up");
-    if (block->feed_forward.activation == Activation::kSwiglu) {
+    if (block.feed_forward.activation == Activation::kSwiglu) {
       readers.push_back(name + ".feed_forward.gate");
     }
   }
@@ -121,7 +108,7 @@ NamedTensors CutChannels(const Architecture& architecture,
       for (const char* writer : kWriters) {
         cutting.KeepRows(name + writer, kept.stream);
       }
-      if (!block->cross) continue;
+      if (!block.cross) continue;
       CutCross(name + ".cross", architecture.stem.d_model, kept.cross.at(name),
                cutting);
     }

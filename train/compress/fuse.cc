@@ -42,13 +42,9 @@ std::vector<FoldedNorm> FoldedNorms(const Architecture& architecture) {
   std::vector<FoldedNorm> folds;
   if (architecture.stem.norm_place == NormPlace::kPost) return folds;
   FoldedNorm last_of_encoder{"encoder.norm", {}};
-  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
-    AddBlock(BlockName("encoder", i), architecture.encoder[i], folds);
-  }
-  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
-    const std::string name = BlockName("decoder", i);
-    AddBlock(name, architecture.decoder[i], folds);
-    if (!architecture.decoder[i].cross) continue;
+  for (const auto& [name, block] : NamedBlocks(architecture)) {
+    AddBlock(name, block, folds);
+    if (!block.cross) continue;
     last_of_encoder.readers.push_back(name + ".cross.key");
     last_of_encoder.readers.push_back(name + ".cross.value");
   }

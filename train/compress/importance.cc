@@ -70,18 +70,6 @@ std::vector<double> Values(const at::Tensor& tensor) {
   return {values, values + flat.numel()};
 }
 
-using BlockVisitor =
-    std::function<void(const std::string& name, const BlockSpec& block)>;
-
-void ForEachBlock(const Architecture& architecture, const BlockVisitor& visit) {
-  for (std::size_t i = 0; i < architecture.encoder.size(); ++i) {
-    visit(BlockName("encoder", i), architecture.encoder[i]);
-  }
-  for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
-    visit(BlockName("decoder", i), architecture.decoder[i]);
-  }
-}
-
 void AddTo(std::vector<double>& sums, const std::vector<double>& values,
            bool squared) {
   sums.resize(values.size());
@@ -129,8 +117,7 @@ Importance ByGradient(const Architecture& architecture, const TaskShape& task,
                       bool squared) {
   Importance scores;
   ForEachGradient(architecture, task, weights, data, [&](const Leaves& leaves) {
-    ForEachBlock(architecture, [&](const std::string& name,
-                                   const BlockSpec& block) {
+    for (const auto& [name, block] : NamedBlocks(architecture)) {
       const at::Tensor heads = MaskGradient(leaves, name + ".attention.output")
                                    .view({Heads(block.attention), -1})
                                    .sum(1);
@@ -139,10 +126,10 @@ Importance ByGradient(const Architecture& architecture, const TaskShape& task,
             Values(MaskGradient(leaves, name + ".feed_forward.down")), squared);
       const double whole = BlockGradient(leaves, name, block);
       scores.blocks[name] += squared ? whole * whole : std::abs(whole);
-      if (!block.cross) return;
+      if (!block.cross) continue;
       AddTo(scores.cross[name], Values(CrossGradient(leaves, name + ".cross")),
             squared);
-    });
+    }
     AddTo(scores.channels, Values(ChannelGradient(architecture, leaves)),
           squared);
   });
@@ -195,8 +182,7 @@ Importance ByNorm(const Architecture& architecture, const TaskShape& task,
     return squares.at(layer).mul(columns);
   };
   Importance scores;
-  ForEachBlock(architecture, [&](const std::string& name,
-                                 const BlockSpec& block) {
+  for (const auto& [name, block] : NamedBlocks(architecture)) {
     const at::Tensor heads = lengths(name + ".attention.output");
     const at::Tensor neurons = lengths(name + ".feed_forward.down");
     scores.heads[name] =
@@ -204,9 +190,9 @@ Importance ByNorm(const Architecture& architecture, const TaskShape& task,
     scores.neurons[name] = Values(neurons.sqrt());
     scores.blocks[name] =
         std::sqrt(heads.sum().item<double>() + neurons.sum().item<double>());
-    if (!block.cross) return;
+    if (!block.cross) continue;
     scores.cross[name] = Values(lengths(name + ".cross.output").sqrt());
-  });
+  }
   at::Tensor channels = at::zeros({architecture.stem.d_model}, at::kDouble);
   for (const std::string& reader : StreamReaders(architecture)) {
     channels.add_(lengths(reader));
@@ -223,17 +209,16 @@ Importance ByChance(const Architecture& architecture, std::uint64_t seed) {
     return scores;
   };
   Importance scores;
-  ForEachBlock(
-      architecture, [&](const std::string& name, const BlockSpec& block) {
-        const std::int64_t heads = Heads(block.attention);
-        const std::int64_t neurons = block.feed_forward.width;
-        const auto all = draw(name, heads + neurons + 1);
-        scores.heads[name].assign(all.begin(), all.begin() + heads);
-        scores.neurons[name].assign(all.begin() + heads, all.end() - 1);
-        scores.blocks[name] = all.back();
-        if (!block.cross) return;
-        scores.cross[name] = draw(name + ".cross", architecture.stem.d_model);
-      });
+  for (const auto& [name, block] : NamedBlocks(architecture)) {
+    const std::int64_t heads = Heads(block.attention);
+    const std::int64_t neurons = block.feed_forward.width;
+    const auto all = draw(name, heads + neurons + 1);
+    scores.heads[name].assign(all.begin(), all.begin() + heads);
+    scores.neurons[name].assign(all.begin() + heads, all.end() - 1);
+    scores.blocks[name] = all.back();
+    if (!block.cross) continue;
+    scores.cross[name] = draw(name + ".cross", architecture.stem.d_model);
+  }
   scores.channels = draw("channels", architecture.stem.d_model);
   return scores;
 }
@@ -248,12 +233,6 @@ void NormalizeHeads(Importance& scores) {
 }
 
 }  // namespace
-
-const std::vector<std::string>& ImportanceCriteria() {
-  static const std::vector<std::string> names{"taylor", "fisher", "norm",
-                                              "random"};
-  return names;
-}
 
 Importance FindImportance(const Architecture& architecture,
                           const TaskShape& task, const NamedTensors& weights,

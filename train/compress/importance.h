@@ -41,7 +41,10 @@ struct Importance {
 // the squares of the readers (Muralidharan et al. 2024, Minitron, 2.2, weighs
 // channels by norms' outputs alone). A dimension within cross-attention is
 // masked in the output layer, and by gradients in the query too.
-const std::vector<std::string>& ImportanceCriteria();
+inline std::vector<std::string> ImportanceCriteria() {
+  return {"taylor", "fisher", "norm", "random"};
+}
+
 Importance FindImportance(const Architecture& architecture,
                           const TaskShape& task, const NamedTensors& weights,
                           const TaskData& data, const std::string& criterion,

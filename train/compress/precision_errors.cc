@@ -36,22 +36,17 @@ std::vector<std::vector<double>> PrecisionErrors(
         CalibrationRun(exact, task, weights, data).FindLinears();
     const auto gradients = SquaredGradients(exact, task, weights, data);
     std::vector<std::vector<double>> errors;
-    const auto add = [&](const char* side, std::size_t blocks) {
-      for (std::size_t i = 0; i < blocks; ++i) {
-        std::vector<double>& row = errors.emplace_back(precisions.size());
-        const std::string prefix = BlockName(side, i) + ".";
-        for (const auto& [name, use] : linears) {
-          if (!name.starts_with(prefix)) continue;
-          const auto matrix = Floats(weights, name + ".weight");
-          for (std::size_t p = 0; p < precisions.size(); ++p) {
-            row[p] +=
-                ErrorOf(matrix, gradients.at(name), use.spec, precisions[p]);
-          }
+    for (const NamedBlock& one : NamedBlocks(exact)) {
+      std::vector<double>& row = errors.emplace_back(precisions.size());
+      for (const auto& [name, use] : linears) {
+        if (!name.starts_with(one.name + ".")) continue;
+        const auto matrix = Floats(weights, name + ".weight");
+        for (std::size_t p = 0; p < precisions.size(); ++p) {
+          row[p] +=
+              ErrorOf(matrix, gradients.at(name), use.spec, precisions[p]);
         }
       }
-    };
-    add("encoder", exact.encoder.size());
-    add("decoder", exact.decoder.size());
+    }
     return errors;
   });
 }

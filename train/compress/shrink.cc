@@ -172,19 +172,14 @@ Architecture WithoutRanks(Architecture architecture) {
 std::map<std::string, std::int64_t> RanksOf(const Architecture& architecture,
                                             const LinearUses& linears) {
   std::map<std::string, std::int64_t> ranks;
-  const auto add = [&](const char* side, const std::vector<BlockSpec>& blocks) {
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const std::string prefix = BlockName(side, i) + ".";
-      for (const auto& [name, use] : linears) {
-        if (name.starts_with(prefix) &&
-            IsFactored(blocks[i].rank, use.spec.in, use.spec.out)) {
-          ranks[name] = blocks[i].rank;
-        }
+  for (const auto& [block_name, block] : NamedBlocks(architecture)) {
+    for (const auto& [name, use] : linears) {
+      if (name.starts_with(block_name + ".") &&
+          IsFactored(block.rank, use.spec.in, use.spec.out)) {
+        ranks[name] = block.rank;
       }
     }
-  };
-  add("encoder", architecture.encoder);
-  add("decoder", architecture.decoder);
+  }
   return ranks;
 }
 

@@ -24,8 +24,7 @@ struct CompressionOptions {
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
-    visit("importance", self.importance,
-          OneOf{{"taylor", "fisher", "norm", "random"}},
+    visit("importance", self.importance, OneOf{ImportanceCriteria()},
           "which channels, heads, neurons and blocks stay: those whose masks "
           "change the loss most, by first derivative or its square; those with "
           "the longest activations; any, as a control");
