@@ -1,19 +1,38 @@
 #include "eval/evaluator.h"
 
+#include <algorithm>
+
 #include "space/base/error.h"
 
 namespace hone {
 
+namespace {
+
+// In declaration order.
+const std::vector<std::string>& FidelityNames() {
+  static const std::vector<std::string> names{"cost", "inherited", "short",
+                                              "trained"};
+  return names;
+}
+
+}  // namespace
+
 std::string_view Name(Fidelity fidelity) {
-  return fidelity == Fidelity::kCost ? "cost" : "trained";
+  return FidelityNames()[static_cast<std::size_t>(fidelity)];
 }
 
 Fidelity ParseFidelity(std::string_view name) {
-  if (name == "cost") return Fidelity::kCost;
-  if (name == "trained") return Fidelity::kTrained;
+  const std::vector<std::string>& names = FidelityNames();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) {
+    return static_cast<Fidelity>(found - names.begin());
+  }
   throw Error(ErrorCode::kUsage, "unknown fidelity '" + std::string(name) +
-                                     "'" +
-                                     DidYouMean(name, {"cost", "trained"}));
+                                     "'" + DidYouMean(name, names));
+}
+
+bool IsFull(Fidelity fidelity) {
+  return fidelity == Fidelity::kCost || fidelity == Fidelity::kTrained;
 }
 
 bool IsWallClock(const std::string& metric) {

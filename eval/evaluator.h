@@ -12,12 +12,19 @@
 namespace hone {
 
 // How much is spent on a suggestion.
-//   cost     closed form; nothing is trained
-//   trained  a student is trained for the spec's steps, quantized, exported and
-//            measured
-enum class Fidelity { kCost, kTrained };
+//   cost       closed form; nothing is trained
+//   inherited  the student is a part of the supernet; quantized, exported and
+//              measured as it is
+//   short      a student is trained for some steps, quantized without further
+//              training, exported and measured
+//   trained    the same for all of the spec's steps, and trained on as it is
+//              rounded where the spec says so
+enum class Fidelity { kCost, kInherited, kShort, kTrained };
 std::string_view Name(Fidelity fidelity);
 Fidelity ParseFidelity(std::string_view name);
+// Whether trials may be on the front: the others are estimates of what a full
+// one would give.
+bool IsFull(Fidelity fidelity);
 
 // One architecture to evaluate. `seed` labels every random stream of its
 // training: StreamSeed(seed, 0, purpose).

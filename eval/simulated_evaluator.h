@@ -18,7 +18,8 @@ double SimulatedLatencyMs(const Architecture& architecture,
 // An evaluator that trains nothing: accuracy is a saturating function of the
 // parameters outside the embedding with a penalty for few bits and a small
 // repeatable scatter by architecture; latency is the above. For tests, for the
-// digest and for trying the command line. Needs fidelity `cost`.
+// digest and for trying the command line. At fidelities that are not full the
+// accuracy is scattered about a lower one, more at `inherited` than at `short`.
 std::unique_ptr<Evaluator> MakeSimulatedEvaluator(
     const TaskShape& task, const MeasurementOptions& options);
 

@@ -14,9 +14,12 @@
 #include "train/compress/fuse.h"
 #include "train/compress/precision_errors.h"
 #include "train/compress/shrink_path.h"
+#include "train/compress/sort_channels.h"
 #include "train/distill/embedding_transfer.h"
 #include "train/distill/teacher_network.h"
 #include "train/forward.h"
+#include "train/shared_weights.h"
+#include "train/supernet.h"
 #include "train/weights.h"
 
 namespace hone {
@@ -26,6 +29,8 @@ constexpr char kEmbeddingWeight[] = "embedding.weight";
 constexpr char kTopFile[] = "top_targets.safetensors";
 constexpr std::int64_t kInferenceBatch = 64;
 constexpr std::int64_t kShortWarmupShare = 20;
+// Of the progress of a supernet's training.
+constexpr double kShareOfLargest = 0.3;
 
 Json TaskToJson(const TaskShape& task) {
   return {{"topology", static_cast<int>(task.topology)},
@@ -55,6 +60,12 @@ Json TeacherIdentity(const StageResult& files, const Teacher& teacher) {
     hashes.push_back(files.Get(TeacherFile(i)).sha256);
   }
   return hashes;
+}
+
+Json TeacherIdentity(const Stages::Sources& sources) {
+  return sources.teacher
+             ? TeacherIdentity(sources.teacher_files, *sources.teacher)
+             : Json("");
 }
 
 std::string Bytes(NamedTensors tensors) {
@@ -206,33 +217,118 @@ TopTargets Stages::TopTargetsOf(const Teacher& teacher,
           tensors.at("log_probabilities")};
 }
 
+Json Stages::SpaceIdentity() const {
+  return {{"space", FieldsToJson(options_.supernet->space.options())},
+          {"task", TaskToJson(options_.task)},
+          {"data", data_.content_hash},
+          {"libtorch", TorchVersion()}};
+}
+
+NamedTensors Stages::SupernetStart(const StageResult& largest) const {
+  NamedTensors weights = ReadSafeTensors(largest.PathOf(kStudentFile)).tensors;
+  const SupernetPlan& plan = *options_.supernet;
+  const CompressionOptions& compression = options_.compression;
+  const Architecture architecture = LargestOf(plan.space);
+  if (!plan.options.sort_channels || !CanSort(architecture)) return weights;
+  return SortByImportance(
+      architecture, weights,
+      FindImportance(
+          architecture, options_.task, weights,
+          SomeRows(data_.train, static_cast<std::size_t>(compression.examples)),
+          compression.importance,
+          StreamSeed(options_.study_seed, 0, "importance")));
+}
+
+std::variant<StageResult, Failure> Stages::Supernet(
+    const Sources& sources, const OnProgress& on_progress) const {
+  const SupernetPlan& plan = *options_.supernet;
+  HONE_CHECK(!sources.supernet.has_value());
+  const auto largest = Student(
+      LargestOf(plan.space), plan.start_seed, options_.training.steps, sources,
+      [&](double fraction) { on_progress(kShareOfLargest * fraction); });
+  if (std::holds_alternative<Failure>(largest)) return largest;
+  const auto& start = std::get<StageResult>(largest);
+  Json inputs = SpaceIdentity();
+  inputs["largest"] = start.Get(kStudentFile).sha256;
+  inputs["teacher"] = TeacherIdentity(sources);
+  inputs["supernet"] = FieldsToJson(plan.options);
+  inputs["training"] = FieldsToJson(plan.training);
+  inputs["distillation"] = FieldsToJson(options_.distillation);
+  inputs["importance"] = FieldsToJson(options_.compression);
+  inputs["seed"] = options_.study_seed;
+  if (auto found = store_.Find("supernet", inputs)) return *found;
+  TrainingPermit permit(options_.lock_folder);
+  SupernetJob job;
+  job.space = &plan.space;
+  job.data = &data_.train;
+  job.seed = StreamSeed(options_.study_seed, 0, "supernet");
+  job.initial = SupernetStart(start);
+  job.teacher = sources.teacher ? &*sources.teacher : nullptr;
+  job.distillation = options_.distillation;
+  job.cancelled = options_.cancelled;
+  job.on_step = [&](std::int64_t step, std::int64_t steps) {
+    permit.Yield();
+    on_progress(kShareOfLargest + (1 - kShareOfLargest) *
+                                      static_cast<double>(step) /
+                                      static_cast<double>(steps));
+  };
+  auto trained = TrainSupernet(job, plan.options, plan.training);
+  if (const auto* failure = std::get_if<Failure>(&trained)) return *failure;
+  return store_.Put(
+      "supernet", inputs,
+      {{kSupernetFile, Bytes(std::get<NamedTensors>(std::move(trained)))}});
+}
+
+NamedTensors Stages::InheritedWeights(const Architecture& architecture,
+                                      const StageResult& supernet) const {
+  return ExtractSubnet(ReadSafeTensors(supernet.PathOf(kSupernetFile)).tensors,
+                       architecture, options_.task,
+                       StreamSeed(options_.study_seed, 0, "supernet"));
+}
+
+StageResult Stages::Inherited(const Architecture& architecture,
+                              const StageResult& supernet) const {
+  const Json inputs = {{"architecture", ToJson(architecture)},
+                       {"task", TaskToJson(options_.task)},
+                       {"supernet", supernet.Get(kSupernetFile).sha256},
+                       {"seed", options_.study_seed}};
+  if (auto found = store_.Find("student", inputs)) return *found;
+  return store_.Put(
+      "student", inputs,
+      {{kStudentFile, Bytes(InheritedWeights(architecture, supernet))}});
+}
+
 std::variant<StageResult, Failure> Stages::Student(
-    const Architecture& architecture, std::uint64_t seed,
-    const std::optional<Teacher>& teacher, const StageResult& teacher_files,
-    const OnProgress& on_progress) const {
-  const Json inputs = {
-      {"architecture", ToJson(architecture)},
-      {"task", TaskToJson(options_.task)},
-      {"data", data_.content_hash},
-      {"teacher", teacher ? TeacherIdentity(teacher_files, *teacher) : ""},
-      {"training", FieldsToJson(options_.training)},
-      {"distillation", FieldsToJson(options_.distillation)},
-      {"seed", seed},
-      {"libtorch", TorchVersion()}};
+    const Architecture& architecture, std::uint64_t seed, std::int64_t steps,
+    const Sources& sources, const OnProgress& on_progress) const {
+  TrainingOptions training = options_.training;
+  training.steps = steps;
+  Json inputs = {{"architecture", ToJson(architecture)},
+                 {"task", TaskToJson(options_.task)},
+                 {"data", data_.content_hash},
+                 {"teacher", TeacherIdentity(sources)},
+                 {"training", FieldsToJson(training)},
+                 {"distillation", FieldsToJson(options_.distillation)},
+                 {"seed", seed},
+                 {"libtorch", TorchVersion()}};
+  const bool warm = sources.supernet && options_.supernet->options.warm_start;
+  if (warm) {
+    inputs["supernet"] = sources.supernet->Get(kSupernetFile).sha256;
+  }
   if (auto found = store_.Find("student", inputs)) return *found;
   TrainingJob job = StudentJob(architecture, seed);
   job.distillation = options_.distillation;
-  if (teacher) {
-    job.teacher = &*teacher;
-    if (options_.distillation.embedding_from_teacher &&
-        options_.task.features == 0) {
-      job.initial[kEmbeddingWeight] = ProjectEmbedding(
-          teacher->weights.at(kEmbeddingWeight),
-          TokenTable(architecture.stem, options_.task.vocabulary).dim);
-    }
+  if (sources.teacher) job.teacher = &*sources.teacher;
+  if (warm) {
+    job.initial = InheritedWeights(architecture, *sources.supernet);
+  } else if (sources.teacher && options_.distillation.embedding_from_teacher &&
+             options_.task.features == 0) {
+    job.initial[kEmbeddingWeight] = ProjectEmbedding(
+        sources.teacher->weights.at(kEmbeddingWeight),
+        TokenTable(architecture.stem, options_.task.vocabulary).dim);
   }
-  return FileTrained("student", inputs, kStudentFile, std::move(job),
-                     options_.training, on_progress);
+  return FileTrained("student", inputs, kStudentFile, std::move(job), training,
+                     on_progress);
 }
 
 // From one architecture on the path to the next.
@@ -379,12 +475,14 @@ std::variant<StageResult, Failure> Stages::FileTrained(
 }
 
 std::variant<StageResult, Failure> Stages::Quantized(
-    const Architecture& architecture, const StageResult& student,
-    std::uint64_t seed, const std::optional<Teacher>& teacher,
-    const StageResult& teacher_files, const OnProgress& on_progress) const {
+    const Candidate& candidate, const StageResult& student,
+    const Sources& sources, const OnProgress& on_progress) const {
   const QuantizationOptions& options = options_.quantization;
-  const bool trains =
-      options.qat_steps > 0 && architecture != WithoutPrecision(architecture);
+  const Architecture& architecture = candidate.architecture;
+  const std::optional<Teacher>& teacher = sources.teacher;
+  const bool trains = options.qat_steps > 0 &&
+                      candidate.fidelity == Fidelity::kTrained &&
+                      architecture != WithoutPrecision(architecture);
   Json inputs = {{"architecture", ToJson(architecture)},
                  {"student", student.Get(kStudentFile).sha256},
                  {"data", data_.content_hash},
@@ -392,11 +490,10 @@ std::variant<StageResult, Failure> Stages::Quantized(
                  {"libtorch", TorchVersion()}};
   if (trains) {
     inputs["training"] = FieldsToJson(options_.training);
-    inputs["seed"] = seed;
+    inputs["seed"] = candidate.seed;
     if (options.qat_guide == "teacher") {
       inputs["distillation"] = FieldsToJson(options_.distillation);
-      inputs["teacher"] =
-          teacher ? TeacherIdentity(teacher_files, *teacher) : "";
+      inputs["teacher"] = TeacherIdentity(sources);
     }
   }
   if (auto found = store_.Find("quantized", inputs)) return *found;
@@ -412,7 +509,8 @@ std::variant<StageResult, Failure> Stages::Quantized(
     return store_.Put("quantized", inputs,
                       {{kQuantizedFile, Bytes(std::move(quantized))}});
   }
-  TrainingJob job = StudentJob(architecture, StreamSeed(seed, 0, "qat"));
+  TrainingJob job =
+      StudentJob(architecture, StreamSeed(candidate.seed, 0, "qat"));
   job.initial = weights;
   job.quantized = std::move(quantized);
   std::optional<Teacher> guide;

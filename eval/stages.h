@@ -12,6 +12,7 @@ namespace hone {
 
 // Files of the stages that others look for.
 inline constexpr char kStudentFile[] = "student.safetensors";
+inline constexpr char kSupernetFile[] = "supernet.safetensors";
 inline constexpr char kQuantizedFile[] = "quantized.safetensors";
 
 // The stages of a trial as functions of their inputs. Each looks its result up
@@ -35,12 +36,25 @@ class Stages {
   // them: a stage of their own, so that a teacher serves every top_k.
   Teacher LoadTeacher(const StageResult& files) const;
 
-  // student.safetensors in f32. `architecture` without precision. `teacher`
-  // and its files: none where nothing is learned from one.
+  // What students learn from and begin with; nothing where there is none.
+  struct Sources {
+    std::optional<Teacher> teacher;
+    StageResult teacher_files;
+    std::optional<StageResult> supernet;
+  };
+  // supernet.safetensors: weights for the whole space of options.supernet.
+  // First the largest student is trained like any other, and with
+  // supernet.sort_channels its channels are put in order of importance.
+  std::variant<StageResult, Failure> Supernet(
+      const Sources& sources, const OnProgress& on_progress) const;
+  // student.safetensors, cut out of the supernet.
+  StageResult Inherited(const Architecture& architecture,
+                        const StageResult& supernet) const;
+  // student.safetensors in f32, trained for so many steps. `architecture`
+  // without precision.
   std::variant<StageResult, Failure> Student(
-      const Architecture& architecture, std::uint64_t seed,
-      const std::optional<Teacher>& teacher, const StageResult& teacher_files,
-      const OnProgress& on_progress) const;
+      const Architecture& architecture, std::uint64_t seed, std::int64_t steps,
+      const Sources& sources, const OnProgress& on_progress) const;
   // student.safetensors of a candidate with a parent, cut out of the parent's
   // student and trained on with that as its guide, in the rounds of
   // [compression]; each is filed, so that an interruption costs one at most.
@@ -54,12 +68,12 @@ class Stages {
   std::vector<std::vector<double>> PrecisionErrorsOf(
       const Architecture& architecture, const StageResult& student,
       const std::vector<Precision>& precisions) const;
-  // quantized.safetensors; with quantization.qat_steps trained on as it is
-  // rounded, seeded by the student's seed. `teacher` as for Student.
+  // quantized.safetensors of a candidate; of fidelity `trained` with
+  // quantization.qat_steps trained on as it is rounded, seeded by the student's
+  // seed.
   std::variant<StageResult, Failure> Quantized(
-      const Architecture& architecture, const StageResult& student,
-      std::uint64_t seed, const std::optional<Teacher>& teacher,
-      const StageResult& teacher_files, const OnProgress& on_progress) const;
+      const Candidate& candidate, const StageResult& student,
+      const Sources& sources, const OnProgress& on_progress) const;
   // model.onnx, and encoder.onnx of an encoder-decoder.
   StageResult Exported(const Architecture& architecture,
                        const StageResult& quantized) const;
@@ -69,6 +83,11 @@ class Stages {
 
  private:
   TrainingResult TrainTeacher(const OnProgress& on_progress) const;
+  Json SpaceIdentity() const;
+  // What the largest architecture begins with in the supernet.
+  NamedTensors SupernetStart(const StageResult& largest) const;
+  NamedTensors InheritedWeights(const Architecture& architecture,
+                                const StageResult& supernet) const;
   TrainingJob StudentJob(const Architecture& architecture,
                          std::uint64_t seed) const;
   // Trains and files the weights, unless training fails.

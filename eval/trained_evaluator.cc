@@ -44,6 +44,7 @@ struct InFlight {
 // What makes two candidates share one trained student.
 std::string StudentKey(const Candidate& candidate) {
   const std::string key =
+      std::string(Name(candidate.fidelity)) + " " +
       std::to_string(candidate.seed) + " " +
       CanonicalText(WithoutPrecision(candidate.architecture));
   if (!candidate.parent) return key;
@@ -64,7 +65,7 @@ class TrainedEvaluator::Impl {
         arena_(options.workers) {}
 
   std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) {
-    EnsureTeacher();
+    EnsureSources();
     std::vector<InFlight> flights(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       flights[i].candidate = &batch[i];
@@ -88,7 +89,7 @@ class TrainedEvaluator::Impl {
 
   std::vector<std::vector<double>> PrecisionErrors(
       const Candidate& candidate, const std::vector<Precision>& precisions) {
-    EnsureTeacher();
+    EnsureSources();
     const Student student =
         TrainStudents({candidate}).at(StudentKey(candidate));
     if (std::holds_alternative<Failure>(student)) return {};
@@ -105,13 +106,31 @@ class TrainedEvaluator::Impl {
     }
   }
 
-  void EnsureTeacher() {
-    if (teacher_ || !options_.distillation.UsesTeacher()) return;
-    BatchProgress progress(options_.progress, "teacher", 1);
+  void EnsureSources() {
+    if (options_.distillation.UsesTeacher() && !sources_.teacher) {
+      Alone("teacher", [&](const auto& report) {
+        sources_.teacher_files = stages_.TeacherFiles(report);
+        sources_.teacher = stages_.LoadTeacher(sources_.teacher_files);
+      });
+    }
+    if (options_.supernet && !sources_.supernet) {
+      Alone("supernet", [&](const auto& report) {
+        const Student made = stages_.Supernet(sources_, report);
+        if (const auto* failure = std::get_if<Failure>(&made)) {
+          throw Error(ErrorCode::kUsage, failure->reason);
+        }
+        sources_.supernet = std::get<StageResult>(made);
+      });
+    }
+  }
+
+  // Runs work(on_progress), with all workers to itself.
+  template <typename Work>
+  void Alone(const std::string& phase, Work work) {
+    BatchProgress progress(options_.progress, phase, 1);
     progress.Set(0, 0);
-    teacher_files_ = stages_.TeacherFiles(
-        [&](double fraction) { progress.Set(0, fraction); });
-    teacher_ = stages_.LoadTeacher(teacher_files_);
+    arena_.execute(
+        [&] { work([&](double fraction) { progress.Set(0, fraction); }); });
     progress.Set(0, 1);
   }
 
@@ -156,10 +175,7 @@ class TrainedEvaluator::Impl {
   Student TrainStudent(const Candidate& candidate,
                        const Stages::OnProgress& report) {
     const std::optional<Candidate> larger = LargerOf(candidate);
-    if (!larger) {
-      return stages_.Student(WithoutPrecision(candidate.architecture),
-                             candidate.seed, teacher_, teacher_files_, report);
-    }
+    if (!larger) return TrainFromStart(candidate, report);
     const Student files = TrainStudent(*larger, report);
     if (std::holds_alternative<Failure>(files)) return files;
     Candidate smaller = candidate;
@@ -167,12 +183,28 @@ class TrainedEvaluator::Impl {
     return stages_.Shrunk(smaller, std::get<StageResult>(files), report);
   }
 
+  Student TrainFromStart(const Candidate& candidate,
+                         const Stages::OnProgress& report) {
+    const Architecture architecture = WithoutPrecision(candidate.architecture);
+    if (candidate.fidelity == Fidelity::kInherited) {
+      HONE_CHECK(sources_.supernet.has_value());
+      return stages_.Inherited(architecture, *sources_.supernet);
+    }
+    const bool brief = candidate.fidelity == Fidelity::kShort;
+    return stages_.Student(
+        architecture, candidate.seed,
+        brief ? options_.short_steps : options_.training.steps, sources_,
+        report);
+  }
+
   // What the candidate is cut out of, if anything.
   std::optional<Candidate> LargerOf(const Candidate& candidate) const {
     if (candidate.parent) {
       return Candidate{0, *candidate.parent, candidate.seed};
     }
-    if (!options_.largest) return std::nullopt;
+    if (!options_.largest || candidate.fidelity != Fidelity::kTrained) {
+      return std::nullopt;
+    }
     const Architecture own = WithoutPrecision(candidate.architecture);
     const Architecture largest =
         WithoutPrecision(options_.largest->architecture);
@@ -183,11 +215,8 @@ class TrainedEvaluator::Impl {
   // Before students train side by side, so that only one of them trains it.
   void EnsureLargest() {
     if (!options_.largest) return;
-    BatchProgress progress(options_.progress, "largest", 1);
-    progress.Set(0, 0);
-    TrainStudent(*options_.largest,
-                 [&](double fraction) { progress.Set(0, fraction); });
-    progress.Set(0, 1);
+    Alone("largest",
+          [&](const auto& report) { TrainStudent(*options_.largest, report); });
   }
 
   void ExportAndScore(InFlight& flight, const Student& student,
@@ -199,8 +228,7 @@ class TrainedEvaluator::Impl {
     const Architecture& architecture = flight.candidate->architecture;
     const auto& trained = std::get<StageResult>(student);
     const Student rounded =
-        stages_.Quantized(architecture, trained, flight.candidate->seed,
-                          teacher_, teacher_files_, report);
+        stages_.Quantized(*flight.candidate, trained, sources_, report);
     if (const auto* failure = std::get_if<Failure>(&rounded)) {
       flight.failure = *failure;
       return;
@@ -209,8 +237,8 @@ class TrainedEvaluator::Impl {
     const StageResult exported = stages_.Exported(architecture, quantized);
     flight.folder = exported.PathOf(kModelFile).parent_path();
     auto& artifacts = flight.measurement.artifacts;
-    for (const StageResult* stage :
-         {&std::as_const(teacher_files_), &trained, &quantized, &exported}) {
+    for (const StageResult* stage : {&std::as_const(sources_.teacher_files),
+                                     &trained, &quantized, &exported}) {
       artifacts.insert(artifacts.end(), stage->artifacts.begin(),
                        stage->artifacts.end());
     }
@@ -469,8 +497,7 @@ class TrainedEvaluator::Impl {
   std::vector<Engine*> engines_;
   Stages stages_;
   tbb::task_arena arena_;
-  StageResult teacher_files_;
-  std::optional<Teacher> teacher_;
+  Stages::Sources sources_;
 };
 
 TrainedEvaluator::TrainedEvaluator(const TrainedEvaluatorOptions& options,

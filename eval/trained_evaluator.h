@@ -11,14 +11,24 @@
 #include "eval/engine/engine.h"
 #include "eval/evaluator.h"
 #include "eval/latency.h"
+#include "space/search_space.h"
 #include "train/compress/quantize.h"
 #include "train/compress/shrink.h"
 #include "train/data/task.h"
 #include "train/distill/distillation.h"
 #include "train/distill/teacher_options.h"
+#include "train/supernet_options.h"
 #include "train/trainer.h"
 
 namespace hone {
+
+// How the weights that candidates inherit are made.
+struct SupernetPlan {
+  SearchSpace space;
+  SupernetOptions options;
+  TrainingOptions training;
+  std::uint64_t start_seed = 0;  // of the largest student, where it begins
+};
 
 // What the evaluator of trained students needs to know.
 struct TrainedEvaluatorOptions {
@@ -31,6 +41,10 @@ struct TrainedEvaluatorOptions {
   CompressionOptions compression;
   // With compression.from_largest: what students are cut out of.
   std::optional<Candidate> largest;
+  // Needed by candidates of fidelity `inherited`; others begin with its weights
+  // where its options say so.
+  std::optional<SupernetPlan> supernet;
+  std::int64_t short_steps = 300;  // of fidelity `short`
   QuantizationOptions quantization;
   MeasurementOptions measurement;
   std::filesystem::path artifacts;    // where stages file their results
@@ -40,10 +54,10 @@ struct TrainedEvaluatorOptions {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-// A chain of pure stages: teacher -> student -> quantized -> model.onnx ->
-// measurement. Each result is filed under the hash of its inputs and made once;
-// architectures that differ in precision alone share one student. Both quality
-// and latency come from running the exported file.
+// A chain of pure stages: teacher -> supernet -> student -> quantized ->
+// model.onnx -> measurement. Each result is filed under the hash of its inputs
+// and made once; architectures that differ in precision alone share one
+// student. Both quality and latency come from running the exported file.
 class TrainedEvaluator : public Evaluator {
  public:
   // `data` and the engines must outlive the evaluator. Each candidate is
@@ -59,7 +73,7 @@ class TrainedEvaluator : public Evaluator {
                    const PreparedData& data, Engine* engine);
   ~TrainedEvaluator() override;
 
-  // First trains the teacher, where it is not filed yet.
+  // First trains the teacher and the supernet, where they are not filed yet.
   // Failures: "diverged", "parity" (exported and reference logits disagree),
   // "engine" (the file does not load or run); of the first engine, where all
   // fail.

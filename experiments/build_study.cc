@@ -13,6 +13,7 @@
 #include "space/base/error.h"
 #include "space/base/log.h"
 #include "train/log_mel.h"
+#include "train/supernet.h"
 
 namespace hone {
 namespace {
@@ -79,6 +80,12 @@ bool TrainsNothing(const SearchSpec& spec) {
 }
 
 }  // namespace
+
+bool UsesSupernet(const SearchSpec& spec) {
+  const auto& rungs = spec.search.rungs;
+  return std::find(rungs.begin(), rungs.end(), Name(Fidelity::kInherited)) !=
+         rungs.end();
+}
 
 TaskTools Tools() { return {.spectrogram = LogMel}; }
 
@@ -169,11 +176,15 @@ std::unique_ptr<SearchAlgorithm> Workbench::MakeAlgorithm() {
   for (const std::string& text : spec_.study.constraints) {
     context.constraints.push_back(ParseConstraint(text));
   }
-  context.precision_errors = [this, seed = context.study_seed](
+  const auto& rungs = spec_.search.rungs;
+  const Fidelity lowest =
+      rungs.empty() ? context.fidelity : ParseFidelity(rungs.front());
+  context.precision_errors = [this, seed = context.study_seed, lowest](
                                  const Architecture& architecture,
                                  const std::vector<Precision>& precisions) {
     return evaluator().PrecisionErrors(
-        {0, architecture, TrainingSeed(seed, architecture)}, precisions);
+        {0, architecture, TrainingSeed(seed, architecture), lowest},
+        precisions);
   };
   return MakeSearchAlgorithm(context, spec_.search);
 }
@@ -214,6 +225,13 @@ TrainedEvaluatorOptions Workbench::StageOptions() const {
   options.distillation = spec_.distillation;
   options.compression = spec_.compression;
   if (spec_.compression.from_largest) options.largest = LargestCandidate();
+  if (UsesSupernet(spec_)) {
+    const Architecture largest = LargestOf(*space_);
+    options.supernet.emplace(
+        SupernetPlan{*space_, spec_.supernet, spec_.supernet_training,
+                     TrainingSeed(options.study_seed, largest)});
+  }
+  options.short_steps = spec_.search.short_steps;
   options.quantization = spec_.quantization;
   options.measurement = spec_.measurement;
   options.artifacts = artifacts_;

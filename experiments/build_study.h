@@ -77,6 +77,9 @@ std::vector<std::unique_ptr<Engine>> MakeEngines(const std::string& name);
 // leaves that to each trial.
 std::string EngineOf(const MeasurementOptions& options, const Outcome& outcome);
 
+// Whether a rung of the search inherits its weights.
+bool UsesSupernet(const SearchSpec& spec);
+
 // Says so, once, where this machine's CPU saturates 8-bit products of a search
 // that has 8-bit activations and leaves their weights 8 bits.
 void WarnOfSaturation(const SearchSpec& spec);

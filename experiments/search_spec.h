@@ -14,6 +14,7 @@
 #include "train/data/task_options.h"
 #include "train/distill/distillation.h"
 #include "train/distill/teacher_options.h"
+#include "train/supernet_options.h"
 #include "train/trainer.h"
 
 namespace hone {
@@ -54,6 +55,8 @@ struct SearchSpec {
   CompressionOptions compression;
   QuantizationOptions quantization;
   MeasurementOptions measurement;
+  SupernetOptions supernet;
+  TrainingOptions supernet_training;
   StudyOptions search;
 
   // Calls visit(table name, options, what the table is) for each table.
@@ -70,6 +73,11 @@ struct SearchSpec {
     visit("training", self.training, "How each student is trained.");
     visit("distillation", self.distillation,
           "What a student learns from the teacher.");
+    visit("supernet", self.supernet,
+          "One set of weights for all architectures of the space, behind "
+          "search.rungs = [\"inherited\"].");
+    visit("supernet.training", self.supernet_training,
+          "How it is trained, from the largest student on.");
     visit("compression", self.compression,
           "How a trained network becomes a smaller one (hone compress).");
     visit("quantization", self.quantization,

@@ -27,6 +27,7 @@ class SpecChecker {
     CheckQuantization();
     CheckDistillation();
     CheckMeasurement();
+    CheckRungs();
   }
 
  private:
@@ -302,6 +303,15 @@ class SpecChecker {
       CheckLength("measurement.tokens", how.tokens + how.new_tokens,
                   "task.max_tokens", task.max_tokens,
                   "which prompt and new_tokens share");
+    }
+  }
+
+  void CheckRungs() const {
+    const std::vector<std::string>& rungs = spec_.search.rungs;
+    if (!std::is_sorted(rungs.begin(), rungs.end()) ||
+        std::adjacent_find(rungs.begin(), rungs.end()) != rungs.end()) {
+      Refuse("search.rungs",
+             "each once, the cheapest first: [\"inherited\", \"short\"]");
     }
   }
 

@@ -30,10 +30,7 @@ std::vector<Trial> FrontOf(const std::vector<Trial>& trials,
   std::vector<Point> points;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    if (trials[i].state() != TrialState::kComplete ||
-        Violation(trials[i], info.constraints) > 0) {
-      continue;
-    }
+    if (!IsEligible(trials[i], info.constraints)) continue;
     points.push_back(MinimizedValues(trials[i], info.objectives));
     places.push_back(i);
   }

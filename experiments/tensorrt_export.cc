@@ -46,15 +46,15 @@ TensorRtExport ExportForTensorRt(const Trial& trial, const Workbench& workbench,
   const TrainedEvaluatorOptions options = workbench.StageOptions();
   const Stages stages(options, workbench.data());
   const Stages::OnProgress ignored = [](double) {};
-  StageResult teacher_files;
-  std::optional<Teacher> teacher;
+  Stages::Sources sources;
   if (options.quantization.qat_steps > 0 &&
       options.quantization.qat_guide == "teacher") {
-    teacher_files = stages.TeacherFiles(ignored);
-    teacher = stages.LoadTeacher(teacher_files);
+    sources.teacher_files = stages.TeacherFiles(ignored);
+    sources.teacher = stages.LoadTeacher(sources.teacher_files);
   }
-  const auto rounded = stages.Quantized(architecture, student, trial.seed,
-                                        teacher, teacher_files, ignored);
+  const auto rounded = stages.Quantized(
+      {trial.number, architecture, trial.seed, trial.fidelity}, student,
+      sources, ignored);
   if (const auto* failure = std::get_if<Failure>(&rounded)) {
     throw Error(ErrorCode::kUsage,
                 "rounding " + failure->code + ": " + failure->reason);

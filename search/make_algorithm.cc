@@ -4,6 +4,7 @@
 #include <map>
 
 #include "search/control_search.h"
+#include "search/ladder.h"
 #include "search/nsga2.h"
 #include "search/regularized_evolution.h"
 #include "space/base/error.h"
@@ -22,6 +23,15 @@ const std::map<std::string, Factory>& Factories() {
        [](const AlgorithmContext& context, const StudyOptions&) {
          return MakeUniformScaling(context);
        }},
+      {"successive-halving",
+       [](const AlgorithmContext& context, const StudyOptions& options) {
+         if (options.rungs.empty()) {
+           throw Error(ErrorCode::kUsage,
+                       "search.algorithm \"successive-halving\" needs "
+                       "search.rungs, such as [\"inherited\", \"short\"]");
+         }
+         return MakeRandomSearch(context);
+       }},
       {"nsga2",
        [](const AlgorithmContext& context, const StudyOptions& options) {
          return MakeNsga2(context, {options.population, options.crossover_rate,
@@ -38,6 +48,16 @@ const std::map<std::string, Factory>& Factories() {
   return factories;
 }
 
+LadderOptions LadderOf(const AlgorithmContext& context,
+                       const StudyOptions& options) {
+  LadderOptions ladder{{}, options.reduction, options.algorithm};
+  for (const std::string& rung : options.rungs) {
+    ladder.rungs.push_back(ParseFidelity(rung));
+  }
+  ladder.rungs.push_back(context.fidelity);
+  return ladder;
+}
+
 }  // namespace
 
 const std::vector<std::string>& SearchAlgorithmNames() {
@@ -52,7 +72,14 @@ const std::vector<std::string>& SearchAlgorithmNames() {
 std::unique_ptr<SearchAlgorithm> MakeSearchAlgorithm(
     const AlgorithmContext& context, const StudyOptions& options) {
   const auto found = Factories().find(options.algorithm);
-  if (found != Factories().end()) return found->second(context, options);
+  if (found != Factories().end()) {
+    if (options.rungs.empty()) return found->second(context, options);
+    return MakeLadder(
+        [&](const AlgorithmContext& lowest) {
+          return found->second(lowest, options);
+        },
+        context, LadderOf(context, options));
+  }
   throw Error(ErrorCode::kUsage,
               "unknown search algorithm '" + options.algorithm + "'" +
                   DidYouMean(options.algorithm, SearchAlgorithmNames()));

@@ -65,4 +65,10 @@ double Violation(const Trial& trial,
   return violation;
 }
 
+bool IsEligible(const Trial& trial,
+                const std::vector<Constraint>& constraints) {
+  return trial.state() == TrialState::kComplete && IsFull(trial.fidelity) &&
+         Violation(trial, constraints) == 0;
+}
+
 }  // namespace hone

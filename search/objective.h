@@ -30,5 +30,7 @@ std::vector<double> MinimizedValues(const Trial& trial,
 // metrics); 0 when feasible.
 double Violation(const Trial& trial,
                  const std::vector<Constraint>& constraints);
+// Whether a trial may be on the front: complete, of full fidelity and feasible.
+bool IsEligible(const Trial& trial, const std::vector<Constraint>& constraints);
 
 }  // namespace hone

@@ -66,12 +66,9 @@ std::string Extended(const std::string& chain, const std::string& row_hash) {
   return Sha256(chain + "\n" + row_hash);
 }
 
-// Objective values of a feasible complete trial, unused places 0.
+// Objective values of a trial that may be on the front, unused places 0.
 std::optional<Score> ScoreOf(const Trial& trial, const StudyInfo& info) {
-  if (trial.state() != TrialState::kComplete ||
-      Violation(trial, info.constraints) > 0) {
-    return std::nullopt;
-  }
+  if (!IsEligible(trial, info.constraints)) return std::nullopt;
   Score score{};
   const std::vector<double> values = MinimizedValues(trial, info.objectives);
   std::copy(values.begin(), values.end(), score.begin());

@@ -46,7 +46,8 @@ std::vector<Trial> Study::RunBatch(std::int64_t first,
     const Architecture& architecture = proposal.suggestion.architecture;
     if (static_cast<std::size_t>(number) < stored.size()) {
       const Trial& trial = stored[static_cast<std::size_t>(number)];
-      if (trial.number != number || trial.architecture != architecture) {
+      if (trial.number != number || trial.architecture != architecture ||
+          trial.fidelity != proposal.suggestion.fidelity) {
         throw Error(ErrorCode::kIntegrity,
                     "trial " + std::to_string(number) +
                         " is not what the algorithm suggests again; the study "

@@ -17,6 +17,9 @@ struct StudyOptions {
   std::int64_t trials = 32;
   std::int64_t batch = 8;
   std::string fidelity = "trained";
+  std::vector<std::string> rungs = {};
+  double reduction = 3;
+  std::int64_t short_steps = 300;
   std::int64_t population = 16;
   std::int64_t tournament = 4;
   double crossover_rate = 0.5;
@@ -36,6 +39,15 @@ struct StudyOptions {
     visit("fidelity", self.fidelity, OneOf{{"cost", "trained"}},
           "trained: really train, quantize, export and measure; cost: numbers "
           "from the cost model alone");
+    visit("rungs", self.rungs, OneOf{{"inherited", "short"}},
+          "cheaper fidelities below that, the cheapest first: every suggestion "
+          "begins at the first, and the best of each go on to the next; "
+          "inherited: weights of the supernet; short: short_steps of training");
+    visit(
+        "reduction", self.reduction, InRange{1.1, 1000},
+        "one of so many goes on to the next rung, by domination and crowding");
+    visit("short_steps", self.short_steps, InRange{1, 1e8},
+          "steps of training at the fidelity short");
     visit("population", self.population, InRange{2, 10000},
           "nsga2: how many of the best trials may be parents; "
           "regularized-evolution: how many of the last");

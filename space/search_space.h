@@ -151,6 +151,11 @@ class SearchSpace {
       const AttentionSpec& attention) const;
   std::vector<std::int64_t> RankChoices(const StemSpec& stem,
                                         const BlockSpec& block) const;
+  // All blocks that fit a stem behind so many encoder blocks, each in one
+  // precision, the first.
+  std::vector<BlockSpec> BlockShapes(const StemSpec& stem,
+                                     std::size_t encoder_layers,
+                                     bool decoder) const;
   // Whether each linear layer has a precision of its own.
   bool PrecisionPerLinear() const;
   Precision SamplePrecision(Rng& rng) const;
@@ -162,10 +167,6 @@ class SearchSpace {
   void CheckAttention(const std::string& key,
                       const std::vector<std::string>& words,
                       bool decoder) const;
-  // Every block in one precision, the first.
-  std::vector<BlockSpec> BlockShapes(const StemSpec& stem,
-                                     std::size_t encoder_layers,
-                                     bool decoder) const;
   std::vector<BlockSpec> BlockChoices(const StemSpec& stem,
                                       std::size_t encoder_layers,
                                       bool decoder) const;

@@ -9,9 +9,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 #include <torch/headeronly/version.h>
 
 #include "space/network/transformer.h"
@@ -22,6 +19,7 @@
 #include "train/forward.h"
 #include "train/optimizer.h"
 #include "train/torch_boundary.h"
+#include "train/training_batches.h"
 #include "train/weight_source.h"
 
 namespace hone {
@@ -58,30 +56,6 @@ void CheckJob(const TrainingJob& job) {
   }
 }
 
-// The batches of epoch after epoch, each shuffled by its own stream.
-class BatchStream {
- public:
-  BatchStream(const TaskData& data, std::int64_t batch_size, std::uint64_t seed)
-      : data_(data), batch_size_(batch_size), seed_(seed) {}
-
-  const Batch& Next() {
-    if (next_ == batches_.size()) {
-      Rng rng(seed_, epoch_++, "batches");
-      batches_ = EpochBatches(data_, batch_size_, rng);
-      next_ = 0;
-    }
-    return batches_[next_++];
-  }
-
- private:
-  const TaskData& data_;
-  std::int64_t batch_size_;
-  std::uint64_t seed_;
-  std::int64_t epoch_ = 0;
-  std::vector<Batch> batches_;
-  std::size_t next_ = 0;
-};
-
 std::vector<at::Tensor> Joined(std::vector<at::Tensor> a,
                                const std::vector<at::Tensor>& b) {
   a.insert(a.end(), b.begin(), b.end());
@@ -112,13 +86,7 @@ class Training {
                   job.initial}),
         qat_(MakeQat()),
         ops_(Source(), StudentOptions(job, options, device_)),
-        batches_(*job.data, options.batch_size, job.seed),
-        word_generator_(
-            MakeGenerator(device_, StreamSeed(job.seed, 0, "word dropout"))),
-        variants_(job.seed, 0, "variants") {
-    for (const auto& variant : job.data->frames.variants) {
-      variant_table_.push_back(at::tensor(variant).to(device_));
-    }
+        batches_(*job.data, job.task, options, job.seed, device_) {
     Discover(Source(), job.architecture, job.task);
     weights_.CheckInitialUsed();
     std::vector<at::Tensor> decayed = weights_.Leaves(true);
@@ -180,8 +148,7 @@ class Training {
 
   std::optional<Failure> Step(std::int64_t step) {
     const Batch& rows = batches_.Next();
-    const NetworkBatch batch =
-        MakeNetworkBatch(*job_.data, job_.task, rows, device_);
+    const NetworkBatch batch = batches_.Make(rows);
     const at::Tensor loss = Loss(rows, batch);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) return Diverged("loss", step);
@@ -211,43 +178,12 @@ class Training {
   at::Tensor Loss(const Batch& rows, const NetworkBatch& batch) {
     const at::Tensor logits =
         Transformer(ops_, job_.architecture, job_.task,
-                    Perturbed(rows, batch.input), batch.target);
+                    batches_.Perturbed(rows, batch.input), batch.target);
     const at::Tensor hard = at::cross_entropy_loss(
         logits.flatten(0, -2), batch.labels.flatten(), {}, at::Reduction::Mean,
         kNoLabel, options_.label_smoothing);
     return distiller_ ? distiller_->Loss(hard, logits, rows, batch, ops_)
                       : hard;
-  }
-
-  // What the student reads; the teacher reads it untouched.
-  at::Tensor Perturbed(const Batch& rows, const at::Tensor& input) {
-    if (job_.task.features == 0) return WithWordsDropped(input);
-    if (variant_table_.empty()) return input;
-    return InVariants(rows, input);
-  }
-
-  // Each image mirrored and moved by its own draw.
-  at::Tensor InVariants(const Batch& rows, const at::Tensor& frames_BTF) {
-    std::vector<at::Tensor> places;
-    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-      places.push_back(variant_table_[variants_.Below(variant_table_.size())]);
-    }
-    const at::Tensor places_BN = at::stack(places);
-    const at::Tensor blank = places_BN.lt(0);
-    return frames_BTF.flatten(1)
-        .gather(1, places_BN.clamp_min(0))
-        .masked_fill_(blank, job_.data->frames.blank)
-        .view_as(frames_BTF);
-  }
-
-  // Some words become unknown, as in unseen texts; the teacher sees them all.
-  at::Tensor WithWordsDropped(const at::Tensor& tokens_BT) {
-    if (options_.word_dropout <= 0) return tokens_BT;
-    const at::Tensor dropped_BT =
-        at::empty(tokens_BT.sizes(),
-                  at::TensorOptions(device_).dtype(at::kBool))
-            .bernoulli_(options_.word_dropout, word_generator_);
-    return tokens_BT.masked_fill(dropped_BT, job_.data->unknown);
   }
 
   std::vector<at::Tensor> Gradients() {
@@ -295,10 +231,7 @@ class Training {
   TrainableWeights weights_;
   std::unique_ptr<QatWeights> qat_;
   EagerOps ops_;
-  BatchStream batches_;
-  at::Generator word_generator_;
-  Rng variants_;
-  std::vector<at::Tensor> variant_table_;
+  TrainingBatches batches_;
   std::optional<Distiller> distiller_;
   std::optional<AdamW> optimizer_;
   std::optional<AdamW> scale_optimizer_;

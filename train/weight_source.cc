@@ -193,69 +193,38 @@ LinearWeights StoredWeights::Dequantize(const std::string& name) const {
   return {weight, bias.to(at::kFloat).mul(scale.mul(input.scale)), input};
 }
 
-TrainableWeights::TrainableWeights(TrainableWeightsOptions options)
-    : options_(std::move(options)) {}
-
-at::Tensor TrainableWeights::Initial(const std::string& name, WeightRole role,
-                                     at::IntArrayRef shape) const {
+at::Tensor NewWeight(const std::string& name, WeightRole role,
+                     at::IntArrayRef shape, std::uint64_t seed,
+                     const at::TensorOptions& tensors) {
   const at::NoGradGuard no_grad;
-  const auto given = options_.initial.find(name);
-  if (given != options_.initial.end()) {
-    const at::Tensor value = ToTensor(given->second, options_.tensors.device());
-    CheckShape(name, value, shape);
-    return value.to(options_.tensors.dtype());
-  }
   at::Generator generator =
-      MakeGenerator(options_.tensors.device(),
-                    StreamSeed(options_.seed, 0, "initial " + name));
+      MakeGenerator(tensors.device(), StreamSeed(seed, 0, "initial " + name));
   switch (role) {
     case WeightRole::kMatrix: {
       const double fan = static_cast<double>(shape[0] + shape[1]);
       const double bound = std::sqrt(6 / fan);
-      return at::empty(shape, options_.tensors)
-          .uniform_(-bound, bound, generator);
+      return at::empty(shape, tensors).uniform_(-bound, bound, generator);
     }
     case WeightRole::kTable:
-      return at::empty(shape, options_.tensors)
-          .normal_(0, kTableDeviation, generator);
+      return at::empty(shape, tensors).normal_(0, kTableDeviation, generator);
     case WeightRole::kGain:
-      return at::ones(shape, options_.tensors);
+      return at::ones(shape, tensors);
     case WeightRole::kBias:
-      return at::zeros(shape, options_.tensors);
+      return at::zeros(shape, tensors);
     case WeightRole::kRandomFeatures:
       break;
   }
   throw Error(ErrorCode::kInternal, "unknown role of weight '" + name + "'");
 }
 
-at::Tensor TrainableWeights::Get(const std::string& name, WeightRole role,
-                                 at::IntArrayRef shape) {
-  if (role == WeightRole::kRandomFeatures) {
-    auto drawn = features_.find(name);
-    if (drawn == features_.end()) {
-      drawn =
-          features_.emplace(name, Features(name, 0, shape[0], shape[1])).first;
-    }
-    return drawn->second;
-  }
-  auto found = leaves_.find(name);
-  if (found == leaves_.end()) {
-    Leaf leaf{role, Initial(name, role, shape).set_requires_grad(true)};
-    found = leaves_.emplace(name, std::move(leaf)).first;
-  }
-  HONE_CHECK(found->second.value.sizes() == shape);
-  return found->second.value;
-}
-
-at::Tensor TrainableWeights::Features(const std::string& name,
-                                      std::int64_t draw, std::int64_t rows,
-                                      std::int64_t columns) const {
+at::Tensor NewFeatures(const std::string& name, std::int64_t rows,
+                       std::int64_t columns, std::uint64_t seed,
+                       std::int64_t draw, const at::TensorOptions& tensors) {
   const at::NoGradGuard no_grad;
-  at::Generator generator =
-      MakeGenerator(options_.tensors.device(),
-                    StreamSeed(options_.seed, draw, "features " + name));
+  at::Generator generator = MakeGenerator(
+      tensors.device(), StreamSeed(seed, draw, "features " + name));
   const auto normal = [&](std::int64_t m, std::int64_t n) {
-    return at::empty({m, n}, options_.tensors).normal_(0, 1, generator);
+    return at::empty({m, n}, tensors).normal_(0, 1, generator);
   };
   std::vector<at::Tensor> groups;
   for (std::int64_t made = 0; made < rows; made += columns) {
@@ -270,9 +239,53 @@ at::Tensor TrainableWeights::Features(const std::string& name,
   return at::cat(groups, 0).narrow(0, 0, rows).contiguous();
 }
 
+TrainableWeights::TrainableWeights(TrainableWeightsOptions options)
+    : options_(std::move(options)) {}
+
+at::Tensor TrainableWeights::Initial(const std::string& name, WeightRole role,
+                                     at::IntArrayRef shape) const {
+  const auto given = options_.initial.find(name);
+  if (given == options_.initial.end()) {
+    return NewWeight(name, role, shape, options_.seed, options_.tensors);
+  }
+  const at::NoGradGuard no_grad;
+  const at::Tensor value = ToTensor(given->second, options_.tensors.device());
+  CheckShape(name, value, shape);
+  return value.to(options_.tensors.dtype());
+}
+
+at::Tensor TrainableWeights::Features(const std::string& name,
+                                      at::IntArrayRef shape) const {
+  if (options_.initial.contains(name)) {
+    return Initial(name, WeightRole::kRandomFeatures, shape);
+  }
+  return NewFeatures(name, shape[0], shape[1], options_.seed, 0,
+                     options_.tensors);
+}
+
+at::Tensor TrainableWeights::Get(const std::string& name, WeightRole role,
+                                 at::IntArrayRef shape) {
+  if (role == WeightRole::kRandomFeatures) {
+    auto drawn = features_.find(name);
+    if (drawn == features_.end()) {
+      drawn = features_.emplace(name, Features(name, shape)).first;
+    }
+    return drawn->second;
+  }
+  auto found = leaves_.find(name);
+  if (found == leaves_.end()) {
+    Leaf leaf{role, Initial(name, role, shape).set_requires_grad(true)};
+    found = leaves_.emplace(name, std::move(leaf)).first;
+  }
+  HONE_CHECK(found->second.value.sizes() == shape);
+  return found->second.value;
+}
+
 void TrainableWeights::RedrawFeatures(std::int64_t draw) {
   for (auto& [name, value] : features_) {
-    value = Features(name, draw, value.size(0), value.size(1));
+    if (options_.initial.contains(name)) continue;
+    value = NewFeatures(name, value.size(0), value.size(1), options_.seed, draw,
+                        options_.tensors);
   }
 }
 
@@ -293,7 +306,10 @@ at::Tensor TrainableWeights::Lookup(const std::string& name,
 
 void TrainableWeights::CheckInitialUsed() const {
   for (const auto& [name, value] : options_.initial) {
-    if (leaves_.contains(name) || tables_.contains(name)) continue;
+    if (leaves_.contains(name) || tables_.contains(name) ||
+        features_.contains(name)) {
+      continue;
+    }
     throw Error(ErrorCode::kUsage, "an initial value was given for '" + name +
                                        "', which the network does not have");
   }

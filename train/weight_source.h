@@ -92,27 +92,34 @@ struct TrainableWeightsOptions {
   NamedTensors initial = {};
 };
 
-// Weights that are being trained: made and initialised when first asked for,
-// each from its own stream labelled by name, so that a weight's start does not
-// depend on what stands beside it.
+// A new weight, from a stream of its own labelled by its name, so that its
+// start does not depend on what stands beside it:
 //   matrices    uniform in +-sqrt(6 / (in + out))     (Glorot & Bengio 2010)
 //   tables      normal, standard deviation kTableDeviation
 //   gains, biases   1, 0
-//   random features groups of orthogonal directions, as long as Gaussian
-//   vectors
-//                   (Choromanski et al. 2021, 3.3); never trained
-// A table behind Lookup is trained by rows (AdamTable). Not thread-safe.
+inline constexpr double kTableDeviation = 0.02;
+at::Tensor NewWeight(const std::string& name, WeightRole role,
+                     at::IntArrayRef shape, std::uint64_t seed,
+                     const at::TensorOptions& tensors);
+// Random features [rows,columns]: groups of orthogonal directions, as long as
+// Gaussian vectors (Choromanski et al. 2021, 3.3), drawn anew for each `draw`.
+at::Tensor NewFeatures(const std::string& name, std::int64_t rows,
+                       std::int64_t columns, std::uint64_t seed,
+                       std::int64_t draw, const at::TensorOptions& tensors);
+
+// Weights that are being trained: made (NewWeight) when first asked for. A
+// table behind Lookup is trained by rows (AdamTable), and random features are
+// not trained at all. Not thread-safe.
 class TrainableWeights : public WeightSource {
  public:
-  static constexpr double kTableDeviation = 0.02;
-
   explicit TrainableWeights(TrainableWeightsOptions options);
   at::Tensor Get(const std::string& name, WeightRole role,
                  at::IntArrayRef shape) override;
   at::Tensor Lookup(const std::string& name, const at::Tensor& tokens_BT,
                     const TableSpec& spec) override;
 
-  // Draws all random features anew, from streams labelled `draw`.
+  // Draws random features anew, from streams labelled `draw`, but for those
+  // that were given.
   void RedrawFeatures(std::int64_t draw);
   // Throws: Error{kUsage} when a given initial value was never asked for.
   void CheckInitialUsed() const;
@@ -130,9 +137,7 @@ class TrainableWeights : public WeightSource {
   };
   at::Tensor Initial(const std::string& name, WeightRole role,
                      at::IntArrayRef shape) const;
-
-  at::Tensor Features(const std::string& name, std::int64_t draw,
-                      std::int64_t rows, std::int64_t columns) const;
+  at::Tensor Features(const std::string& name, at::IntArrayRef shape) const;
 
   TrainableWeightsOptions options_;
   std::map<std::string, Leaf> leaves_;

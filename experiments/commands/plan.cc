@@ -9,6 +9,7 @@
 #include "experiments/report.h"
 #include "experiments/study_files.h"
 #include "train/distill/bert.h"
+#include "train/supernet.h"
 
 namespace hone {
 namespace {
@@ -27,14 +28,68 @@ constexpr double kOverheadSeconds = 5;
 struct Estimate {
   double mean_parameters = 0;
   double teacher_seconds = 0;
+  double supernet_seconds = 0;
   double trials_seconds = 0;
   double disk_bytes = 0;
 };
 
-double StepsSeconds(double multiply_adds, const TrainingOptions& training) {
-  return static_cast<double>(training.steps) *
+double StepsSeconds(double multiply_adds, std::int64_t steps) {
+  return static_cast<double>(steps) *
          (kStepOverheadSeconds +
           multiply_adds * kPassesPerStep / kTrainingRate);
+}
+
+// The share of all trials that each rung gets, the full fidelity last.
+std::vector<double> RungShares(const StudyOptions& search) {
+  std::vector<double> shares(search.rungs.size() + 1);
+  double sum = 0;
+  double share = 1;
+  for (double& one : shares) {
+    one = share;
+    sum += share;
+    share /= search.reduction;
+  }
+  for (double& one : shares) one /= sum;
+  return shares;
+}
+
+// Steps of training of a trial, the mean over the rungs.
+double MeanSteps(const SearchSpec& spec) {
+  const std::vector<double> shares = RungShares(spec.search);
+  double steps = 0;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    const Fidelity fidelity = i < spec.search.rungs.size()
+                                  ? ParseFidelity(spec.search.rungs[i])
+                                  : Fidelity::kTrained;
+    if (fidelity == Fidelity::kInherited) continue;
+    steps += shares[i] * static_cast<double>(fidelity == Fidelity::kShort
+                                                 ? spec.search.short_steps
+                                                 : spec.training.steps);
+  }
+  return steps;
+}
+
+// The largest student, and then every step the largest, the smallest and some
+// of mean size, in shards side by side.
+double SupernetSeconds(const SearchSpec& spec, const Workbench& workbench,
+                       double mean_multiply_adds, int workers) {
+  if (!UsesSupernet(spec)) return 0;
+  const auto cost = [&](const Architecture& architecture) {
+    return static_cast<double>(CostOf(architecture, workbench.task(),
+                                      spec.training.batch_size,
+                                      spec.measurement.tokens)
+                                   .multiply_adds);
+  };
+  const std::int64_t steps = spec.supernet_training.steps;
+  const auto random = static_cast<double>(spec.supernet.random_subnets);
+  const double largest = cost(LargestOf(workbench.space()));
+  const double sandwich =
+      StepsSeconds(largest, steps) +
+      StepsSeconds(cost(SmallestOf(workbench.space())), steps) +
+      random * StepsSeconds(mean_multiply_adds, steps);
+  return StepsSeconds(largest, spec.training.steps) +
+         sandwich / static_cast<double>(
+                        std::min<std::int64_t>(workers, spec.supernet.shards));
 }
 
 // The architecture of the teacher, whoever says it.
@@ -59,15 +114,13 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
                      int workers) {
   Estimate estimate;
   Rng rng(static_cast<std::uint64_t>(spec.study.seed), 0, "plan");
-  double seconds = 0;
+  double multiply_adds = 0;
   double bytes = 0;
   for (int i = 0; i < kSamples; ++i) {
     const Cost cost = CostOf(workbench.space().Sample(rng), workbench.task(),
                              spec.training.batch_size, spec.measurement.tokens);
     estimate.mean_parameters += static_cast<double>(cost.parameters) / kSamples;
-    seconds +=
-        StepsSeconds(static_cast<double>(cost.multiply_adds), spec.training) /
-        kSamples;
+    multiply_adds += static_cast<double>(cost.multiply_adds) / kSamples;
     // The student in f32, and its quantized form twice (weights, model).
     bytes += static_cast<double>(4 * cost.parameters + 2 * cost.weight_bytes) /
              kSamples;
@@ -78,9 +131,12 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
     estimate.teacher_seconds =
         static_cast<double>(teacher.multiply_adds) / kTrainingRate;
   } else if (spec.teacher.Files().empty() && spec.distillation.UsesTeacher()) {
-    estimate.teacher_seconds = StepsSeconds(
-        static_cast<double>(teacher.multiply_adds), spec.teacher_training);
+    estimate.teacher_seconds =
+        StepsSeconds(static_cast<double>(teacher.multiply_adds),
+                     spec.teacher_training.steps);
   }
+  estimate.supernet_seconds =
+      SupernetSeconds(spec, workbench, multiply_adds, workers);
   const auto trials = static_cast<double>(spec.search.trials);
   const std::string& engine = spec.measurement.engine;
   const double timing = (engine == "simulated" ? 0
@@ -89,7 +145,10 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
                         static_cast<double>(spec.measurement.rounds) *
                         spec.measurement.round_milliseconds / 1000;
   estimate.trials_seconds =
-      trials * ((seconds + kOverheadSeconds) / workers + timing);
+      trials *
+      ((MeanSteps(spec) * StepsSeconds(multiply_adds, 1) + kOverheadSeconds) /
+           workers +
+       timing);
   estimate.disk_bytes =
       trials * bytes + 4 * static_cast<double>(teacher.parameters);
   return estimate;
@@ -132,6 +191,16 @@ std::string TeacherText(const SearchSpec& spec, const Workbench& workbench,
                          : ""));
 }
 
+// "inherited > short > trained, 1 in 3 goes on".
+std::string LadderText(const StudyOptions& search) {
+  std::string text;
+  for (const std::string& rung : search.rungs) text += rung + " > ";
+  text += search.fidelity;
+  return search.rungs.empty()
+             ? text
+             : text + ", 1 in " + NumberText(search.reduction) + " goes on";
+}
+
 Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
                 const Estimate& estimate, int workers) {
   Table table{{{"plan"}, {""}}, {}};
@@ -139,7 +208,7 @@ Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
   table.AddRow({"study", DefaultStudyPath(spec).string()});
   table.AddRow({"trials", std::to_string(spec.search.trials) + " by " +
                               spec.search.algorithm + ", fidelity " +
-                              spec.search.fidelity});
+                              LadderText(spec.search)});
   table.AddRow({"space", NumberText(workbench.space().Size()) +
                              " architectures, before constraints"});
   table.AddRow({"space constraints", Joined(spec.space.constraints)});
@@ -152,7 +221,13 @@ Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
     table.AddRow({"each student",
                   std::to_string(spec.training.steps) + " steps of " +
                       std::to_string(spec.training.batch_size) + " sequences"});
+    if (UsesSupernet(spec)) {
+      table.AddRow({"supernet", std::to_string(spec.supernet_training.steps) +
+                                    " steps, " +
+                                    DurationText(estimate.supernet_seconds)});
+    }
     table.AddRow({"time", DurationText(estimate.teacher_seconds +
+                                       estimate.supernet_seconds +
                                        estimate.trials_seconds) +
                               " with " + std::to_string(workers) +
                               " workers, at 45e9 multiply-adds a second; "
@@ -184,6 +259,7 @@ int RunPlan(const Arguments& arguments, const CommandContext& context) {
                {"space_size", workbench.space().Size()},
                {"mean_parameters", estimate.mean_parameters},
                {"teacher_seconds", estimate.teacher_seconds},
+               {"supernet_seconds", estimate.supernet_seconds},
                {"trials_seconds", estimate.trials_seconds},
                {"disk_bytes", estimate.disk_bytes},
                {"attention", kinds}},

@@ -55,8 +55,12 @@ Trial TrainOne(const SearchSpec& spec, const Architecture& architecture,
 }
 
 int RunTrain(const Arguments& arguments, const CommandContext& context) {
-  const SearchSpec spec =
+  SearchSpec spec =
       ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
+  if (arguments.Has("from-supernet")) {
+    spec.search.rungs = {std::string(Name(Fidelity::kInherited))};
+    spec.supernet.warm_start = true;
+  }
   if (!arguments.Has("architecture")) {
     throw Error(ErrorCode::kUsage,
                 "hone train: needs --architecture FILE, such as a card.json or "
@@ -94,6 +98,9 @@ Command TrainCommand() {
        1,
        {{"architecture", "FILE", "JSON of an architecture, or a card.json"},
         {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+        {"from-supernet", "",
+         "begin with its part of the space's supernet, trained where it is "
+         "not"},
         {"out", "DIR", "write the exported model there, as hone export does"},
         {"json", "", "print JSON"}},
        "hone train experiments/specs/gloss.toml --architecture a.json"},

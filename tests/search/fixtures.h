@@ -65,6 +65,7 @@ inline std::unique_ptr<SearchAlgorithm> TestAlgorithm(
   StudyOptions options;
   options.algorithm = name;
   options.population = 8;
+  if (name == "successive-halving") options.rungs = {"inherited", "short"};
   return MakeSearchAlgorithm(context, options);
 }
 

@@ -63,8 +63,8 @@ TEST(InitialWeights, HaveTheStatedSpread) {
   };
   EXPECT_NEAR(deviation("encoder.0.feed_forward.up.weight"),
               std::sqrt(2.0 / (64 + 128)), 0.003);
-  EXPECT_NEAR(deviation("embedding.weight"), TrainableWeights::kTableDeviation,
-              0.05 * TrainableWeights::kTableDeviation);
+  EXPECT_NEAR(deviation("embedding.weight"), kTableDeviation,
+              0.05 * kTableDeviation);
   EXPECT_EQ(deviation("encoder.norm.weight"), 1);
   EXPECT_EQ(deviation("classifier.bias"), 0);
 }

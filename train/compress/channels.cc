@@ -20,13 +20,13 @@ constexpr const char* kWriters[] = {".attention.output", ".cross.output",
 
 class Cutting {
  public:
-  explicit Cutting(const NamedTensors& weights) : result_(weights) {}
+  explicit Cutting(NamedTensors& weights) : weights_(weights) {}
 
   // Nothing where the network has no such weight.
   void Keep(const std::string& name, std::int64_t axis,
             const std::vector<std::int64_t>& places) {
-    const auto found = result_.find(name);
-    if (found == result_.end()) return;
+    const auto found = weights_.find(name);
+    if (found == weights_.end()) return;
     found->second = ToTensorData(ToTensor(found->second, at::kCPU)
                                      .index_select(axis, at::tensor(places)));
   }
@@ -39,14 +39,12 @@ class Cutting {
   }
 
   void Scale(const std::string& name, double factor) {
-    TensorData& tensor = result_.at(name);
+    TensorData& tensor = weights_.at(name);
     tensor = ToTensorData(ToTensor(tensor, at::kCPU).mul_(factor));
   }
 
-  NamedTensors Take() { return std::move(result_); }
-
  private:
-  NamedTensors result_;
+  NamedTensors& weights_;
 };
 
 void CutCross(const std::string& cross, std::int64_t d_model,
@@ -90,7 +88,8 @@ NamedTensors CutChannels(const Architecture& architecture,
                          const NamedTensors& weights,
                          const KeptChannels& kept) {
   return AtTorchBoundary("cutting channels", [&] {
-    Cutting cutting(weights);
+    NamedTensors result = weights;
+    Cutting cutting(result);
     std::set<std::string> columns(std::begin(kTables), std::end(kTables));
     for (std::string& reader : StreamReaders(architecture)) {
       columns.insert(std::move(reader));
@@ -112,7 +111,39 @@ NamedTensors CutChannels(const Architecture& architecture,
       CutCross(name + ".cross", architecture.stem.d_model, kept.cross.at(name),
                cutting);
     }
-    return cutting.Take();
+    return result;
+  });
+}
+
+void KeepHeads(const std::string& name, const StemSpec& stem,
+               const BlockSpec& block, const std::vector<std::int64_t>& heads,
+               NamedTensors& weights) {
+  const std::int64_t head_dim = HeadDim(stem, block);
+  std::vector<std::int64_t> rows;
+  for (const std::int64_t head : heads) {
+    for (std::int64_t i = 0; i < head_dim; ++i) {
+      rows.push_back(head * head_dim + i);
+    }
+  }
+  AtTorchBoundary("cutting heads", [&] {
+    Cutting cutting(weights);
+    for (const char* role : kSelfAttentionRoles) {
+      cutting.KeepRows(name + ".attention" + role, rows);
+    }
+    cutting.Keep(name + ".attention.output.weight", 1, rows);
+  });
+}
+
+void KeepNeurons(const std::string& name, const BlockSpec& block,
+                 const std::vector<std::int64_t>& neurons,
+                 NamedTensors& weights) {
+  AtTorchBoundary("cutting neurons", [&] {
+    Cutting cutting(weights);
+    cutting.KeepRows(name + ".feed_forward.up", neurons);
+    if (block.feed_forward.activation == Activation::kSwiglu) {
+      cutting.KeepRows(name + ".feed_forward.gate", neurons);
+    }
+    cutting.Keep(name + ".feed_forward.down.weight", 1, neurons);
   });
 }
 

@@ -33,4 +33,14 @@ struct KeptChannels {
 NamedTensors CutChannels(const Architecture& architecture,
                          const NamedTensors& weights, const KeptChannels& kept);
 
+// Keeps these heads of a block's self-attention, named as its weights are
+// ("encoder.0"), or these neurons of its feed-forward layer, in this order. In
+// `block` are their numbers before. Requires: heads that do not share keys.
+void KeepHeads(const std::string& name, const StemSpec& stem,
+               const BlockSpec& block, const std::vector<std::int64_t>& heads,
+               NamedTensors& weights);
+void KeepNeurons(const std::string& name, const BlockSpec& block,
+                 const std::vector<std::int64_t>& neurons,
+                 NamedTensors& weights);
+
 }  // namespace hone

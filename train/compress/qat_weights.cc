@@ -163,9 +163,10 @@ LinearWeights QatWeights::GetLinear(const std::string& name,
   const auto found = weights_.find(name);
   if (found == weights_.end()) return weights;
   const Grid& grid = found->second;
-  weights.weight = RoundThrough(weights.weight.view({grid.start.numel(), -1}),
-                                grid.Scale(), grid.range)
-                       .view_as(weights.weight);
+  weights.weight =
+      RoundThrough(weights.weight.reshape({grid.start.numel(), -1}),
+                   grid.Scale(), grid.range)
+          .view_as(weights.weight);
   const auto input = inputs_.find(linears_.at(name).input);
   if (spec.precision.int8_activations) {
     weights.learned_input = {input->second.Scale(), input->second.range};

@@ -44,22 +44,6 @@ bool IsOfBlock(const std::string& name) {
   return false;
 }
 
-at::Tensor Indices(const std::vector<std::int64_t>& places) {
-  return at::tensor(places);
-}
-
-// The rows of all heads that stay.
-std::vector<std::int64_t> HeadRows(const std::vector<std::int64_t>& heads,
-                                   std::int64_t head_dim) {
-  std::vector<std::int64_t> rows;
-  for (const std::int64_t head : heads) {
-    for (std::int64_t i = 0; i < head_dim; ++i) {
-      rows.push_back(head * head_dim + i);
-    }
-  }
-  return rows;
-}
-
 KeptChannels ChannelsThatStay(const Architecture& larger, std::int64_t d_model,
                               const Importance& importance) {
   KeptChannels kept{Largest(importance.channels, d_model), {}};
@@ -124,34 +108,14 @@ class Shrinking {
     }
     const std::int64_t heads = Heads(smaller.attention);
     if (heads < Heads(larger.attention)) {
-      const auto rows = HeadRows(Largest(importance_.heads.at(from), heads),
-                                 HeadDim(larger_.stem, larger));
-      for (const char* role : kSelfAttentionRoles) {
-        Keep(to + ".attention" + role, 0, rows);
-      }
-      Keep(to + ".attention.output", 1, rows);
+      KeepHeads(to, larger_.stem, larger,
+                Largest(importance_.heads.at(from), heads), result_);
     }
     const std::int64_t width = smaller.feed_forward.width;
     if (width < larger.feed_forward.width) {
-      const auto neurons = Largest(importance_.neurons.at(from), width);
-      Keep(to + ".feed_forward.up", 0, neurons);
-      if (larger.feed_forward.activation == Activation::kSwiglu) {
-        Keep(to + ".feed_forward.gate", 0, neurons);
-      }
-      Keep(to + ".feed_forward.down", 1, neurons);
+      KeepNeurons(to, larger, Largest(importance_.neurons.at(from), width),
+                  result_);
     }
-  }
-
-  // Rows of a layer and its bias (axis 0), or columns.
-  void Keep(const std::string& layer, std::int64_t axis,
-            const std::vector<std::int64_t>& places) {
-    const auto cut = [&](const std::string& name) {
-      TensorData& tensor = result_.at(name);
-      tensor = ToTensorData(
-          ToTensor(tensor, at::kCPU).index_select(axis, Indices(places)));
-    };
-    cut(layer + ".weight");
-    if (axis == 0) cut(layer + ".bias");
   }
 
   const Architecture& larger_;
@@ -225,14 +189,6 @@ void Factorize(const Architecture& architecture, const TaskShape& task,
     weights.erase(name + ".weight");
     weights.erase(name + ".bias");
   }
-}
-
-bool HeadsCanGo(const AttentionSpec& attention) {
-  if (const auto* full = std::get_if<FullAttention>(&attention)) {
-    return full->kv_heads == full->heads;
-  }
-  return !std::holds_alternative<LinformerAttention>(attention) &&
-         !std::holds_alternative<PerformerAttention>(attention);
 }
 
 // The kind without its number of heads.
@@ -343,6 +299,14 @@ BlockPlace PlaceOf(const std::string& block) {
 }
 
 }  // namespace
+
+bool HeadsCanGo(const AttentionSpec& attention) {
+  if (const auto* full = std::get_if<FullAttention>(&attention)) {
+    return full->kv_heads == full->heads;
+  }
+  return !std::holds_alternative<LinformerAttention>(attention) &&
+         !std::holds_alternative<PerformerAttention>(attention);
+}
 
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller) {
   CheckStem(larger.stem, smaller.stem);

@@ -58,6 +58,9 @@ struct CompressionOptions {
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller);
 bool CanShrink(const Architecture& larger, const Architecture& smaller);
 
+// False where heads share keys, or features or projections of the tokens.
+bool HeadsCanGo(const AttentionSpec& attention);
+
 // The weights of `smaller`, f32, cut out of those of `larger`: the blocks, then
 // of each the heads and neurons, and of the stream the channels that matter
 // most stay, in their order, and layers of a rank become the nearest product. A

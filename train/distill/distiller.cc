@@ -137,14 +137,23 @@ at::Tensor Distiller::RelationTerm(const NetworkBatch& batch, EagerOps& ops) {
   return at::stack(losses).mean();
 }
 
+bool Distiller::AnswersAreStored() const {
+  return logits_NC_.numel() > 0 || top_tokens_PK_.defined();
+}
+
+SoftTargets Distiller::Answers(const Batch& rows, const NetworkBatch& batch) {
+  std::optional<at::Tensor> answer;
+  if (!AnswersAreStored()) answer = network_.Logits(batch);
+  return Targets(rows, batch, answer);
+}
+
 at::Tensor Distiller::Loss(const at::Tensor& hard, const at::Tensor& logits,
                            const Batch& rows, const NetworkBatch& batch,
                            EagerOps& ops) {
   at::Tensor loss = hard.mul(options_.hard_weight);
   const bool soft = options_.logits_weight > 0;
-  const bool known = logits_NC_.numel() > 0 || top_tokens_PK_.defined();
   std::optional<at::Tensor> answer;
-  if ((soft && !known) || !hidden_.empty() || !relations_.empty()) {
+  if ((soft && !AnswersAreStored()) || !hidden_.empty() || !relations_.empty()) {
     answer = network_.Logits(batch);
   }
   if (soft) {

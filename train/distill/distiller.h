@@ -38,9 +38,12 @@ class Distiller {
   // network gave them in `ops`, which has the taps of StudentTaps. -> [].
   at::Tensor Loss(const at::Tensor& hard, const at::Tensor& logits,
                   const Batch& rows, const NetworkBatch& batch, EagerOps& ops);
+  // What the teacher says of the rows that have a label.
+  SoftTargets Answers(const Batch& rows, const NetworkBatch& batch);
 
  private:
   void CheckStoredAnswers() const;
+  bool AnswersAreStored() const;
   SoftTargets Targets(const Batch& rows, const NetworkBatch& batch,
                       const std::optional<at::Tensor>& logits) const;
   SoftTargets StoredTopTargets(const Batch& rows) const;

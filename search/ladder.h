@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "search/search_algorithm.h"
+
+namespace hone {
+
+struct LadderOptions {
+  // The cheapest first, the full fidelity last.
+  std::vector<Fidelity> rungs;
+  double reduction = 3;
+  std::string name;  // of the whole
+};
+
+// Successive halving for several objectives, without waiting (Schmucker et al.
+// 2021, MO-ASHA; Li et al. 2020, ASHA, algorithm 2): `make` gives an algorithm
+// that proposes at the lowest rung and learns from its trials. Before it is
+// asked, a trial goes on from a rung to the next when it is among the best
+// 1/reduction of that rung's feasible trials, by domination and then crowding,
+// and has not gone on yet; higher rungs come first. When the algorithm has no
+// more, the best of those that are left go on.
+std::unique_ptr<SearchAlgorithm> MakeLadder(
+    const std::function<
+        std::unique_ptr<SearchAlgorithm>(const AlgorithmContext&)>& make,
+    const AlgorithmContext& context, const LadderOptions& options);
+
+}  // namespace hone
