@@ -307,14 +307,15 @@ std::variant<StageResult, Failure> Stages::Student(
                  {"task", TaskToJson(options_.task)},
                  {"data", data_.content_hash},
                  {"teacher", TeacherIdentity(sources)},
-                 {"training", FieldsToJson(training)},
                  {"distillation", FieldsToJson(options_.distillation)},
                  {"seed", seed},
                  {"libtorch", TorchVersion()}};
   const bool warm = sources.supernet && options_.supernet->options.warm_start;
   if (warm) {
+    training.learning_rate = options_.supernet->options.warm_learning_rate;
     inputs["supernet"] = sources.supernet->Get(kSupernetFile).sha256;
   }
+  inputs["training"] = FieldsToJson(training);
   if (auto found = store_.Find("student", inputs)) return *found;
   TrainingJob job = StudentJob(architecture, seed);
   job.distillation = options_.distillation;

@@ -19,6 +19,7 @@ struct SupernetOptions {
   bool sort_channels = true;
   std::int64_t shards = 2;
   bool warm_start = true;
+  double warm_learning_rate = 5e-4;
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
@@ -48,6 +49,8 @@ struct SupernetOptions {
     visit("warm_start", self.warm_start, AnyValue{},
           "begin the training of each student with its part of the supernet, "
           "where there is one");
+    visit("warm_learning_rate", self.warm_learning_rate, InRange{1e-8, 10},
+          "the peak rate of such training, in place of [training]'s");
   }
 };
 
