@@ -286,6 +286,34 @@ NamedTensors Stages::InheritedWeights(const Architecture& architecture,
                        StreamSeed(options_.study_seed, 0, "supernet"));
 }
 
+std::optional<Teacher> Stages::WarmTeacher(const Sources& sources) const {
+  const bool keeps_answers =
+      sources.teacher && sources.teacher->logits_NC.elements() > 0;
+  if (!keeps_answers || !options_.supernet->options.warm_start) {
+    return sources.teacher;
+  }
+  const Architecture largest = LargestOf(options_.supernet->space);
+  const Json inputs = {
+      {"architecture", ToJson(largest)},
+      {"supernet", sources.supernet->Get(kSupernetFile).sha256},
+      {"data", data_.content_hash},
+      {"libtorch", TorchVersion()}};
+  auto filed = store_.Find("opinion", inputs);
+  if (!filed) {
+    const TrainingPermit permit(options_.lock_folder);
+    filed = store_.Put(
+        "opinion", inputs,
+        {{kLogitsFile,
+          Bytes({{"logits",
+                  ComputeLogits(largest, options_.task,
+                                InheritedWeights(largest, *sources.supernet),
+                                data_.train, kInferenceBatch)}})}});
+  }
+  return WithSecondOpinion(
+      *sources.teacher,
+      ReadSafeTensors(filed->PathOf(kLogitsFile)).tensors.at("logits"));
+}
+
 StageResult Stages::Inherited(const Architecture& architecture,
                               const StageResult& supernet) const {
   const Json inputs = {{"architecture", ToJson(architecture)},
@@ -319,7 +347,9 @@ std::variant<StageResult, Failure> Stages::Student(
   if (auto found = store_.Find("student", inputs)) return *found;
   TrainingJob job = StudentJob(architecture, seed);
   job.distillation = options_.distillation;
-  if (sources.teacher) job.teacher = &*sources.teacher;
+  const std::optional<Teacher>& teacher =
+      warm ? sources.warm_teacher : sources.teacher;
+  if (teacher) job.teacher = &*teacher;
   if (warm) {
     job.initial = InheritedWeights(architecture, *sources.supernet);
   } else if (sources.teacher && options_.distillation.embedding_from_teacher &&

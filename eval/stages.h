@@ -41,12 +41,17 @@ class Stages {
     std::optional<Teacher> teacher;
     StageResult teacher_files;
     std::optional<StageResult> supernet;
+    // Whom students that begin with the supernet learn from.
+    std::optional<Teacher> warm_teacher;
   };
   // supernet.safetensors: weights for the whole space of options.supernet.
   // First the largest student is trained like any other, and with
   // supernet.sort_channels its channels are put in order of importance.
   std::variant<StageResult, Failure> Supernet(
       const Sources& sources, const OnProgress& on_progress) const;
+  // The teacher together with the supernet's largest network, of a
+  // classification; else the teacher.
+  std::optional<Teacher> WarmTeacher(const Sources& sources) const;
   // student.safetensors, cut out of the supernet.
   StageResult Inherited(const Architecture& architecture,
                         const StageResult& supernet) const;

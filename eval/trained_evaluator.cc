@@ -120,6 +120,7 @@ class TrainedEvaluator::Impl {
           throw Error(ErrorCode::kUsage, failure->reason);
         }
         sources_.supernet = std::get<StageResult>(made);
+        sources_.warm_teacher = stages_.WarmTeacher(sources_);
       });
     }
   }

@@ -19,7 +19,7 @@ struct SupernetOptions {
   bool sort_channels = true;
   std::int64_t shards = 2;
   bool warm_start = true;
-  double warm_learning_rate = 5e-4;
+  double warm_learning_rate = 2e-4;
 
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {

@@ -153,7 +153,8 @@ at::Tensor Distiller::Loss(const at::Tensor& hard, const at::Tensor& logits,
   at::Tensor loss = hard.mul(options_.hard_weight);
   const bool soft = options_.logits_weight > 0;
   std::optional<at::Tensor> answer;
-  if ((soft && !AnswersAreStored()) || !hidden_.empty() || !relations_.empty()) {
+  if ((soft && !AnswersAreStored()) || !hidden_.empty() ||
+      !relations_.empty()) {
     answer = network_.Logits(batch);
   }
   if (soft) {

@@ -64,6 +64,14 @@ TensorData TeacherLogits(const Teacher& teacher, const TaskData& data,
   return ToTensorData(MeanProbabilities(logits));
 }
 
+Teacher WithSecondOpinion(Teacher teacher, const TensorData& logits_NC) {
+  if (teacher.logits_NC.elements() == 0) return teacher;
+  HONE_CHECK_EQ(teacher.logits_NC.elements(), logits_NC.elements());
+  teacher.logits_NC = ToTensorData(MeanProbabilities(
+      {ToTensor(teacher.logits_NC, at::kCPU), ToTensor(logits_NC, at::kCPU)}));
+  return teacher;
+}
+
 std::vector<std::int64_t> TargetPlaces(const TaskData& data) {
   std::vector<std::int64_t> places = {0};
   for (const auto& target : data.targets) {

@@ -54,6 +54,11 @@ at::Tensor LabelledRows(const at::Tensor& x, const at::Tensor& labels);
 TensorData TeacherLogits(const Teacher& teacher, const TaskData& data,
                          std::int64_t batch_size);
 
+// The teacher together with a second one of the same task, whose answers on the
+// same rows are given: log of the mean of both's probabilities, as an ensemble.
+// Nothing changes of a teacher whose answers are not kept.
+Teacher WithSecondOpinion(Teacher teacher, const TensorData& logits_NC);
+
 // The likeliest `top_k` tokens of a translation at each place, all but one at
 // most, of softmax(logits / temperature). Padding behind a target changes
 // nothing of what is before it, so this holds for any batch.
