@@ -65,4 +65,11 @@ double Violation(const Trial& trial,
   return violation;
 }
 
+std::vector<double> FeasibleValues(const Trial& trial,
+                                   const std::vector<Objective>& objectives,
+                                   const std::vector<Constraint>& constraints) {
+  if (Violation(trial, constraints) > 0) return {};
+  return MinimizedValues(trial, objectives);
+}
+
 }  // namespace hone
