@@ -233,7 +233,8 @@ class SqliteTrialStore::Impl {
     const SQLite::Transaction moment(database_);  // what head and rows are of
     const Head stored = ReadHead();
     Head found;
-    Prepared row = statements_.Lend("SELECT * FROM trial ORDER BY number");
+    Prepared row =
+        statements_.Lend("SELECT * FROM trial WHERE study = 1 ORDER BY number");
     while (row->executeStep()) {
       trials.push_back(CheckedTrial(*row, *info));
       found.Add(row->getColumn("row_hash").getString());
@@ -249,13 +250,14 @@ class SqliteTrialStore::Impl {
     const SQLite::Transaction moment(database_);
     const Head stored = ReadHead();
     Head found;
-    Prepared hash =
-        statements_.Lend("SELECT row_hash FROM trial ORDER BY number");
+    Prepared hash = statements_.Lend(
+        "SELECT row_hash FROM trial WHERE study = 1 ORDER BY number");
     while (hash->executeStep()) found.Add(hash->getColumn(0).getString());
     CheckHead(found, stored);
     std::vector<Trial> trials;
     for (const std::int64_t number : numbers) {
-      Prepared row = statements_.Lend("SELECT * FROM trial WHERE number = ?");
+      Prepared row = statements_.Lend(
+          "SELECT * FROM trial WHERE study = 1 AND number = ?");
       row->bind(1, number);
       if (!row->executeStep()) {
         Damaged("there is no trial " + std::to_string(number));
@@ -271,8 +273,8 @@ class SqliteTrialStore::Impl {
     std::vector<std::int64_t> numbers;
     std::vector<Point> points;
     Prepared row = statements_.Lend(
-        "SELECT t.number, s1, s2, s3, s4 FROM score JOIN trial t "
-        "ON t.id = score.trial ORDER BY t.number");
+        "SELECT t.number, s1, s2, s3, s4 FROM trial t JOIN score "
+        "ON score.trial = t.id WHERE t.study = 1 ORDER BY t.number");
     while (row->executeStep()) {
       numbers.push_back(row->getColumn(0).getInt64());
       const Score score = ReadScore(*row, 1);
