@@ -65,14 +65,26 @@ Cost BlockCost(const StemSpec& stem, BlockSpec block, TaskShape task,
   return cost;
 }
 
+// Of each block; its parameters do not depend on batch and tokens.
+std::vector<Cost> BlockCosts(const Architecture& architecture,
+                             const TaskShape& task, std::int64_t batch,
+                             std::int64_t tokens) {
+  std::vector<Cost> costs;
+  for (const BlockSpec& block : AllBlocks(architecture)) {
+    costs.push_back(BlockCost(architecture.stem, block, task, batch, tokens));
+  }
+  return costs;
+}
+
 double SimulatedAccuracy(const Architecture& architecture,
-                         const TaskShape& task) {
+                         const std::vector<Cost>& costs) {
   double parameters = 0;
   double penalty = 0;
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
+  for (const Cost& cost : costs) {
+    parameters += static_cast<double>(cost.parameters);
+  }
   for (const BlockSpec& block : blocks) {
-    parameters += static_cast<double>(
-        BlockCost(architecture.stem, block, task, 1, 1).parameters);
     const double local = block.attention.index() == 0 ? 0 : 0.003;
     const double many_heads =
         0.002 * std::log2(static_cast<double>(Heads(block.attention)));
@@ -92,6 +104,23 @@ double EstimateLoss(const Architecture& architecture, Fidelity fidelity) {
   Rng scatter(
       0, 0, std::string(Name(fidelity)) + " " + ArchitectureHash(architecture));
   return mean + 0.2 * mean * scatter.Normal();
+}
+
+// `all` is the cost of the whole network.
+double LatencyMs(const Architecture& architecture,
+                 const std::vector<Cost>& costs, const Cost& all, double rows) {
+  double in_blocks = 0;
+  double milliseconds = 0.05;
+  const std::vector<BlockSpec> blocks = AllBlocks(architecture);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto multiply_adds = static_cast<double>(costs[i].multiply_adds);
+    in_blocks += multiply_adds;
+    milliseconds += 0.03 + multiply_adds / Rate(blocks[i].precision);
+    milliseconds += OtherPrecisionsMs(architecture.stem, blocks[i], rows);
+  }
+  return milliseconds +
+         std::max(static_cast<double>(all.multiply_adds) - in_blocks, 0.0) /
+             Rate(Precision::kF32);
 }
 
 class SimulatedEvaluator : public Evaluator {
@@ -114,12 +143,15 @@ class SimulatedEvaluator : public Evaluator {
   Measurement Measure(const Architecture& architecture) const {
     const Cost cost =
         CostOf(architecture, task_, options_.batch, options_.tokens);
+    const std::vector<Cost> blocks =
+        BlockCosts(architecture, task_, options_.batch, options_.tokens);
     Measurement measurement;
     auto& metrics = measurement.metrics;
-    metrics["accuracy"] = {SimulatedAccuracy(architecture, task_), "1", {}, {}};
+    metrics["accuracy"] = {
+        SimulatedAccuracy(architecture, blocks), "1", {}, {}};
     metrics["latency_ms"] = {
-        SimulatedLatencyMs(architecture, task_, options_.batch,
-                           options_.tokens),
+        LatencyMs(architecture, blocks, cost,
+                  static_cast<double>(options_.batch * options_.tokens)),
         "ms",
         {},
         {}};
@@ -141,20 +173,9 @@ class SimulatedEvaluator : public Evaluator {
 double SimulatedLatencyMs(const Architecture& architecture,
                           const TaskShape& task, std::int64_t batch,
                           std::int64_t tokens) {
-  double in_blocks = 0;
-  double milliseconds = 0.05;
-  for (const BlockSpec& block : AllBlocks(architecture)) {
-    const auto multiply_adds = static_cast<double>(
-        BlockCost(architecture.stem, block, task, batch, tokens).multiply_adds);
-    in_blocks += multiply_adds;
-    milliseconds += 0.03 + multiply_adds / Rate(block.precision);
-    milliseconds += OtherPrecisionsMs(architecture.stem, block,
-                                      static_cast<double>(batch * tokens));
-  }
-  const Cost all = CostOf(architecture, task, batch, tokens);
-  return milliseconds +
-         std::max(static_cast<double>(all.multiply_adds) - in_blocks, 0.0) /
-             Rate(Precision::kF32);
+  return LatencyMs(architecture, BlockCosts(architecture, task, batch, tokens),
+                   CostOf(architecture, task, batch, tokens),
+                   static_cast<double>(batch * tokens));
 }
 
 std::unique_ptr<Evaluator> MakeSimulatedEvaluator(

@@ -1,23 +1,14 @@
-#include <algorithm>
-#include <sstream>
-
+#include "experiments/plot.h"
 #include "experiments/report.h"
 
 namespace hone {
 namespace {
 
-constexpr int kColumns = 60;
-constexpr int kRows = 14;
-
-struct Point {
-  double x = 0;
-  double y = 0;
-};
-
 // The first objective upwards, the second to the right.
-std::vector<Point> PointsOf(const std::vector<Trial>& trials,
-                            const std::vector<Objective>& objectives) {
-  std::vector<Point> points;
+std::vector<TextPlot::Point> PointsOf(
+    const std::vector<Trial>& trials,
+    const std::vector<Objective>& objectives) {
+  std::vector<TextPlot::Point> points;
   for (const Trial& trial : trials) {
     const auto* measurement = std::get_if<Measurement>(&trial.outcome);
     if (!measurement) continue;
@@ -31,67 +22,17 @@ std::vector<Point> PointsOf(const std::vector<Trial>& trials,
   return points;
 }
 
-struct Axis {
-  double low;
-  double high;
-  // The cell of a value among `cells`.
-  int Cell(double value, int cells) const {
-    if (high <= low) return 0;
-    const double share = (value - low) / (high - low);
-    return std::min(cells - 1, static_cast<int>(share * cells));
-  }
-};
-
-template <typename Member>
-Axis AxisOf(const std::vector<Point>& points, Member member) {
-  Axis axis{points[0].*member, points[0].*member};
-  for (const Point& point : points) {
-    axis.low = std::min(axis.low, point.*member);
-    axis.high = std::max(axis.high, point.*member);
-  }
-  return axis;
-}
-
 }  // namespace
 
 std::string FrontPlot(const std::vector<Trial>& trials,
                       const std::vector<Trial>& front,
                       const std::vector<Objective>& objectives) {
   if (objectives.size() < 2) return {};
-  const std::vector<Point> all = PointsOf(trials, objectives);
+  const std::vector<TextPlot::Point> all = PointsOf(trials, objectives);
   if (all.size() < 2) return {};
-  const Axis x = AxisOf(all, &Point::x);
-  const Axis y = AxisOf(all, &Point::y);
-  std::vector<std::string> grid(kRows, std::string(kColumns, ' '));
-  const auto draw = [&](const std::vector<Point>& points, char mark) {
-    for (const Point& point : points) {
-      grid[static_cast<std::size_t>(kRows - 1 - y.Cell(point.y, kRows))]
-          [static_cast<std::size_t>(x.Cell(point.x, kColumns))] = mark;
-    }
-  };
-  draw(all, '.');
-  draw(PointsOf(front, objectives), '*');
-  std::ostringstream out;
-  out << objectives[0].metric << "   (* on the front)\n";
-  for (int row = 0; row < kRows; ++row) {
-    std::string label = row == 0           ? NumberText(y.high)
-                        : row == kRows - 1 ? NumberText(y.low)
-                                           : "";
-    label.insert(0, label.size() < 10 ? 10 - label.size() : 0, ' ');
-    std::string line = grid[static_cast<std::size_t>(row)];
-    line.erase(line.find_last_not_of(' ') + 1);
-    out << label << " |" << line << "\n";
-  }
-  const std::string low = NumberText(x.low);
-  const std::string high = NumberText(x.high);
-  out << std::string(11, ' ') << '+' << std::string(kColumns, '-') << "\n"
-      << std::string(12, ' ') << low
-      << std::string(kColumns - std::min<std::size_t>(kColumns,
-                                                      low.size() + high.size()),
-                     ' ')
-      << high << "\n"
-      << std::string(12, ' ') << objectives[1].metric << "\n";
-  return out.str();
+  return ToText({objectives[0].metric + "   (* on the front)",
+                 objectives[1].metric,
+                 {{all, '.'}, {PointsOf(front, objectives), '*'}}});
 }
 
 }  // namespace hone

@@ -42,6 +42,10 @@ bool HasInterval(const std::vector<Trial>& trials, const std::string& name) {
   });
 }
 
+double InOwnSign(const Objective& objective, double minimized) {
+  return objective.direction == Direction::kMinimize ? minimized : -minimized;
+}
+
 }  // namespace
 
 std::string NumberText(double value) {
@@ -52,6 +56,13 @@ std::string NumberText(double value) {
     out.precision(4);
     out << value;
   }
+  return out.str();
+}
+
+std::string PercentText(double share) {
+  std::ostringstream out;
+  out.precision(std::abs(share) < 0.1 ? 2 : 3);
+  out << 100 * share << " %";
   return out.str();
 }
 
@@ -163,33 +174,21 @@ Json TrialsToJson(const std::vector<Trial>& trials) {
   return json;
 }
 
-std::vector<Dominator> DominatorsOf(const Trial& trial,
-                                    const std::vector<Trial>& front,
-                                    const StudyInfo& study) {
-  std::vector<Dominator> dominators;
-  const std::vector<double> own = MinimizedValues(trial, study.objectives);
-  if (own.empty()) return dominators;
-  for (const Trial& other : front) {
-    const auto values = MinimizedValues(other, study.objectives);
-    Dominator dominator{other.number, {}};
-    bool nowhere_worse = true;
-    bool somewhere_better = false;
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      nowhere_worse = nowhere_worse && values[i] <= own[i];
-      somewhere_better = somewhere_better || values[i] < own[i];
-      dominator.by.emplace_back(study.objectives[i].metric, own[i] - values[i]);
-    }
-    if (nowhere_worse && somewhere_better) dominators.push_back(dominator);
+std::string ReferenceText(const std::vector<Objective>& objectives,
+                          const std::vector<double>& minimized) {
+  std::string text;
+  for (std::size_t i = 0; i < minimized.size(); ++i) {
+    text += (text.empty() ? "" : ", ") + objectives[i].metric + " " +
+            NumberText(InOwnSign(objectives[i], minimized[i]));
   }
-  return dominators;
+  return text;
 }
 
-Json DominatorsToJson(const std::vector<Dominator>& dominators) {
-  Json json = Json::array();
-  for (const Dominator& dominator : dominators) {
-    Json by = Json::object();
-    for (const auto& [metric, amount] : dominator.by) by[metric] = amount;
-    json.push_back({{"trial", dominator.number}, {"by", by}});
+Json ReferenceToJson(const std::vector<Objective>& objectives,
+                     const std::vector<double>& minimized) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < minimized.size(); ++i) {
+    json[objectives[i].metric] = InOwnSign(objectives[i], minimized[i]);
   }
   return json;
 }

@@ -16,6 +16,8 @@ namespace hone {
 
 // Four significant digits; integers whole.
 std::string NumberText(double value);
+// Of a share: "1.6 %", with two significant digits below 10 %.
+std::string PercentText(double share);
 // "0.797 ms [0.784, 0.812]": with unit, and interval where there is one.
 std::string MetricText(const Metric& metric);
 
@@ -44,23 +46,28 @@ std::string FrontPlot(const std::vector<Trial>& trials,
                       const std::vector<Trial>& front,
                       const std::vector<Objective>& objectives);
 
-// A trial of the front that is at least as good everywhere and better
-// somewhere, and by how much; positive where it is the better one.
-struct Dominator {
-  std::int64_t number = 0;
-  std::vector<std::pair<std::string, double>> by;
-};
-// In the order of the front. Empty for a failed trial.
-std::vector<Dominator> DominatorsOf(const Trial& trial,
-                                    const std::vector<Trial>& front,
-                                    const StudyInfo& study);
+// A point of minimised values, each in the direction of its objective:
+// "accuracy 0.7, latency_ms 2", and the same for programs.
+std::string ReferenceText(const std::vector<Objective>& objectives,
+                          const std::vector<double>& minimized);
+Json ReferenceToJson(const std::vector<Objective>& objectives,
+                     const std::vector<double>& minimized);
 
+// What tables say of a block, in their order; "source" of an encoder-decoder
+// alone.
+struct Property {
+  std::string name;
+  std::string value;
+};
+std::vector<Property> BlockProperties(const BlockSpec& block,
+                                      Topology topology);
+// "Trial 7 of gloss: complete", a line.
+std::string TrialHeading(const Trial& trial, const StudyInfo& study);
 // Blocks, metrics, kernels and files of a trial.
 std::string OutcomePage(const Trial& trial);
-// The same with who dominates it and where it comes from.
+// The same with where it stands in its study (experiments/standing.h) and where
+// it comes from.
 std::string TrialPage(const Trial& trial, const StudyInfo& study,
-                      const std::vector<Dominator>& dominators);
-// [{"trial": 7, "by": {"latency_ms": 0.12, "accuracy": 0.003}}]
-Json DominatorsToJson(const std::vector<Dominator>& dominators);
+                      const std::string& standing);
 
 }  // namespace hone

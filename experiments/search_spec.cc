@@ -64,21 +64,21 @@ void ApplyOverride(const std::string& assignment, SpecNode& root) {
   *node = ParseTomlValue(assignment.substr(equals + 1), source);
 }
 
-void ListDifferences(const Json& stored, const Json& given,
-                     const std::string& path, std::vector<std::string>& lines) {
-  if (!stored.is_object() || !given.is_object()) {
-    if (stored != given) {
-      lines.push_back(path + ": " + stored.dump() + " in the study, " +
-                      given.dump() + " in the spec");
+void ListDifferences(const Json& first, const Json& second,
+                     const std::string& path,
+                     std::vector<SpecDifference>& differences) {
+  if (!first.is_object() || !second.is_object()) {
+    if (first != second) {
+      differences.push_back({path, first.dump(), second.dump()});
     }
     return;
   }
   std::set<std::string> keys;
-  for (const auto& [key, value] : stored.items()) keys.insert(key);
-  for (const auto& [key, value] : given.items()) keys.insert(key);
+  for (const auto& [key, value] : first.items()) keys.insert(key);
+  for (const auto& [key, value] : second.items()) keys.insert(key);
   for (const std::string& key : keys) {
-    ListDifferences(stored.value(key, Json()), given.value(key, Json()),
-                    path.empty() ? key : path + "." + key, lines);
+    ListDifferences(first.value(key, Json()), second.value(key, Json()),
+                    path.empty() ? key : path + "." + key, differences);
   }
 }
 
@@ -131,12 +131,12 @@ std::string SpecHash(const SearchSpec& spec) {
   return Sha256(CanonicalJson(WithoutChangeable(SpecToJson(spec))));
 }
 
-std::vector<std::string> SpecDifferences(const Json& stored,
-                                         const Json& given) {
-  std::vector<std::string> lines;
-  ListDifferences(WithoutChangeable(stored), WithoutChangeable(given), "",
-                  lines);
-  return lines;
+std::vector<SpecDifference> SpecDifferences(const Json& first,
+                                            const Json& second) {
+  std::vector<SpecDifference> differences;
+  ListDifferences(WithoutChangeable(first), WithoutChangeable(second), "",
+                  differences);
+  return differences;
 }
 
 }  // namespace hone

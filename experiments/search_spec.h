@@ -106,9 +106,16 @@ SearchSpec SpecFromJson(const Json& json);
 // study: the number of trials. (Workers are no part of a spec.)
 std::string SpecHash(const SearchSpec& spec);
 
-// One line for each field in which the hashed parts differ:
-// "training.steps: 100 in the study, 200 in the spec". Empty when none does.
-std::vector<std::string> SpecDifferences(const Json& stored, const Json& given);
+// The fields in which the hashed parts of two specs differ: "training.steps",
+// "100", "200".
+struct SpecDifference {
+  std::string field;
+  std::string first;  // as JSON
+  std::string second;
+  bool operator==(const SpecDifference&) const = default;
+};
+std::vector<SpecDifference> SpecDifferences(const Json& first,
+                                            const Json& second);
 
 // The text of docs/search_spec.md, from the field lists.
 std::string SpecReference();

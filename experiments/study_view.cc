@@ -30,8 +30,9 @@ std::vector<Trial> FrontOf(const std::vector<Trial>& trials,
   std::vector<Point> points;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    if (!IsEligible(trials[i], info.constraints)) continue;
-    points.push_back(MinimizedValues(trials[i], info.objectives));
+    Point point = FeasibleValues(trials[i], info.objectives, info.constraints);
+    if (point.empty()) continue;
+    points.push_back(std::move(point));
     places.push_back(i);
   }
   std::vector<Trial> front;
@@ -75,10 +76,15 @@ StudyView ReadStudy(const std::filesystem::path& path,
   const TrialFilter parsed = TrialFilter::Parse(filter);
   CheckMetrics(parsed);
   const Store store(path, Store::Mode::kRead);
-  StudyView view{InfoOf(store, path), {}, {}};
-  view.trials = Pick(store.LoadTrials(), store.NumbersWhere(parsed));
+  StudyView view{
+      InfoOf(store, path), store.LoadTrials(store.NumbersWhere(parsed)), {}};
   view.front = FrontOf(view.trials, view.info);
   return view;
+}
+
+StudyView ReadFront(const std::filesystem::path& path) {
+  const Store store(path, Store::Mode::kRead);
+  return {InfoOf(store, path), {}, store.LoadTrials(store.FrontNumbers())};
 }
 
 std::vector<std::string> FindDefects(const std::filesystem::path& path) {

@@ -27,6 +27,10 @@ StudyView ReadStudy(const std::filesystem::path& path);
 StudyView ReadStudy(const std::filesystem::path& path,
                     const std::string& filter);
 
+// The same with the front alone and no other trials, in a small part of the
+// time: only trials of the front are checked against their hashes.
+StudyView ReadFront(const std::filesystem::path& path);
+
 // What is wrong with a study file, its rows and the files that they name, one
 // sentence each; empty when all is well.
 std::vector<std::string> FindDefects(const std::filesystem::path& path);

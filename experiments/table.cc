@@ -37,11 +37,17 @@ std::string Pad(const std::string& text, std::size_t width, bool right) {
 }
 
 std::vector<std::size_t> Widths(
+    const std::vector<Table::Column>& columns,
     const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths(rows[0].size(), 0);
+  std::vector<std::size_t> widths(columns.size(), 0);
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].widest > 0) {
+      widths[i] = std::min(widths[i], columns[i].widest);
     }
   }
   std::size_t used = 0;
@@ -99,20 +105,24 @@ std::string ToText(const Table& table) {
     rows.emplace_back();
     for (const std::string& cell : row) rows.back().push_back(Printable(cell));
   }
-  const std::vector<std::size_t> widths = Widths(rows);
+  const std::vector<std::size_t> widths = Widths(table.columns, rows);
   std::string out;
   for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) {
-      line += Pad(row[i], widths[i], table.columns[i].right) +
-              std::string(kGap, ' ');
+    std::vector<std::vector<std::string>> cells;
+    std::size_t lines = 0;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      cells.push_back(Wrap(row[i], widths[i]));
+      lines = std::max(lines, cells.back().size());
     }
-    const std::string indent(line.size(), ' ');
-    for (const std::string& part : Wrap(row.back(), widths.back())) {
-      line += Pad(part, widths.back(), table.columns.back().right);
+    for (std::size_t k = 0; k < lines; ++k) {
+      std::string line;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        if (i > 0) line += std::string(kGap, ' ');
+        line += Pad(k < cells[i].size() ? cells[i][k] : "", widths[i],
+                    table.columns[i].right);
+      }
       line.erase(line.find_last_not_of(' ') + 1);
       out += line + "\n";
-      line = indent;
     }
   }
   return out;

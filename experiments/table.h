@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,8 @@ namespace hone {
 struct Table {
   struct Column {
     std::string title;
-    bool right = false;  // aligned, for numbers
+    bool right = false;      // aligned, for numbers
+    std::size_t widest = 0;  // longer cells are wrapped; 0: none is
   };
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;
@@ -19,8 +21,8 @@ struct Table {
 };
 
 // At most 80 columns: the last column is wrapped at blanks into what the others
-// leave. Control characters are dropped, so that a stored text cannot drive the
-// terminal.
+// leave, and others to their own widths. Control characters are dropped, so
+// that a stored text cannot drive the terminal.
 std::string ToText(const Table& table);
 
 // RFC 4180 with a header. A cell that begins with = + - @ and is no number is

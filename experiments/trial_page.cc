@@ -6,8 +6,6 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t kDominatorsShown = 5;
-
 std::string Section(const std::string& title, const Table& table) {
   return table.rows.empty() ? std::string()
                             : "\n" + title + "\n" + ToText(table);
@@ -15,35 +13,18 @@ std::string Section(const std::string& title, const Table& table) {
 
 // The blocks of an architecture, one in a row.
 Table BlockTable(const Architecture& architecture) {
-  Table table{{{"block"},
-               {"attention"},
-               {"heads", true},
-               {"feed_forward"},
-               {"precision"}},
-              {}};
-  const bool crossed = TopologyOf(architecture) == Topology::kEncoderDecoder;
-  if (crossed) table.columns.push_back({"source"});
+  Table table{{{"block"}}, {}};
+  const Topology topology = TopologyOf(architecture);
+  for (const Property& property :
+       BlockProperties(AllBlocks(architecture).at(0), topology)) {
+    table.columns.push_back({property.name, property.name == "heads"});
+  }
   const auto add = [&](const char* side, const std::vector<BlockSpec>& blocks) {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const BlockSpec& block = blocks[i];
-      std::vector<std::string> row = {
-          std::string(side) + "." + std::to_string(i),
-          AttentionName(block.attention) +
-              (block.products == AttentionProducts::kF32
-                   ? ""
-                   : " " + Name(block.products)),
-          std::to_string(Heads(block.attention)) +
-              (block.head_dim > 0 ? " x " + std::to_string(block.head_dim)
-                                  : ""),
-          std::to_string(block.feed_forward.width) + " " +
-              Name(block.feed_forward.activation),
-          (block.rank > 0 ? "rank " + std::to_string(block.rank) + ", " : "") +
-              PrecisionText(block)};
-      if (crossed) {
-        row.push_back(block.cross
-                          ? std::to_string(block.cross->heads) + " heads, " +
-                                std::to_string(block.cross->layers) + " layers"
-                          : "-");
+      std::vector<std::string> row = {std::string(side) + "." +
+                                      std::to_string(i)};
+      for (Property& property : BlockProperties(blocks[i], topology)) {
+        row.push_back(std::move(property.value));
       }
       table.AddRow(row);
     }
@@ -108,30 +89,31 @@ Table EnvironmentTable(const Measurement& measurement) {
   return table;
 }
 
-std::string DominanceText(const Trial& trial, const StudyInfo& study,
-                          const std::vector<Dominator>& dominators) {
-  if (trial.state() == TrialState::kFailed) return {};
-  if (Violation(trial, study.constraints) > 0) {
-    return "\nNot on the front: it breaks a constraint of the study.\n";
-  }
-  if (dominators.empty()) return "\nOn the front: no trial dominates it.\n";
-  std::ostringstream out;
-  out << "\nDominated by " << dominators.size()
-      << (dominators.size() == 1 ? " trial" : " trials") << " of the front\n";
-  for (std::size_t i = 0; i < dominators.size() && i < kDominatorsShown; ++i) {
-    out << "  trial " << dominators[i].number << ", better by";
-    for (const auto& [metric, amount] : dominators[i].by) {
-      out << " " << NumberText(amount) << " " << metric;
-    }
-    out << "\n";
-  }
-  if (dominators.size() > kDominatorsShown) {
-    out << "  and " << dominators.size() - kDominatorsShown << " more\n";
-  }
-  return out.str();
-}
-
 }  // namespace
+
+std::vector<Property> BlockProperties(const BlockSpec& block,
+                                      Topology topology) {
+  const std::string products = block.products == AttentionProducts::kF32
+                                   ? ""
+                                   : " " + Name(block.products);
+  const std::string head_dim =
+      block.head_dim > 0 ? " x " + std::to_string(block.head_dim) : "";
+  const std::string rank =
+      block.rank > 0 ? "rank " + std::to_string(block.rank) + ", " : "";
+  std::vector<Property> properties = {
+      {"attention", AttentionName(block.attention) + products},
+      {"heads", std::to_string(Heads(block.attention)) + head_dim},
+      {"feed_forward", std::to_string(block.feed_forward.width) + " " +
+                           Name(block.feed_forward.activation)},
+      {"precision", rank + PrecisionText(block)}};
+  if (topology != Topology::kEncoderDecoder) return properties;
+  properties.push_back(
+      {"source", block.cross
+                     ? std::to_string(block.cross->heads) + " heads, " +
+                           std::to_string(block.cross->layers) + " layers"
+                     : "-"});
+  return properties;
+}
 
 std::string OutcomePage(const Trial& trial) {
   std::ostringstream out;
@@ -151,8 +133,13 @@ std::string OutcomePage(const Trial& trial) {
   return out.str();
 }
 
+std::string TrialHeading(const Trial& trial, const StudyInfo& study) {
+  return "Trial " + std::to_string(trial.number) + " of " +
+         Printable(study.name) + ": " + std::string(Name(trial.state())) + "\n";
+}
+
 std::string TrialPage(const Trial& trial, const StudyInfo& study,
-                      const std::vector<Dominator>& dominators) {
+                      const std::string& standing) {
   Table provenance{{{"provenance"}, {""}}, {}};
   provenance.AddRow({"origin", trial.origin});
   provenance.AddRow({"fidelity", std::string(Name(trial.fidelity))});
@@ -162,10 +149,8 @@ std::string TrialPage(const Trial& trial, const StudyInfo& study,
   provenance.AddRow({"architecture", ArchitectureHash(trial.architecture)});
   provenance.AddRow({"trial digest", TrialDigest(trial)});
   provenance.AddRow({"finished", trial.finished_at});
-  return "Trial " + std::to_string(trial.number) + " of " +
-         Printable(study.name) + ": " + std::string(Name(trial.state())) +
-         "\n\n" + OutcomePage(trial) + DominanceText(trial, study, dominators) +
-         "\n" + ToText(provenance);
+  return TrialHeading(trial, study) + "\n" + OutcomePage(trial) +
+         (standing.empty() ? "" : "\n" + standing) + "\n" + ToText(provenance);
 }
 
 }  // namespace hone

@@ -15,9 +15,10 @@ class MemoryTrialStore : public TrialStore {
     HONE_CHECK(info_.has_value());
     info_->spec = spec;
   }
-  void Append(const Trial& trial) override {
-    HONE_CHECK_EQ(trial.number, static_cast<std::int64_t>(trials_.size()));
-    trials_.push_back(trial);
+  void Append(const std::vector<Trial>& trials) override {
+    auto next = static_cast<std::int64_t>(trials_.size());
+    for (const Trial& trial : trials) HONE_CHECK_EQ(trial.number, next++);
+    trials_.insert(trials_.end(), trials.begin(), trials.end());
   }
   std::vector<Trial> LoadTrials() const override { return trials_; }
 

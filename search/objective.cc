@@ -65,10 +65,11 @@ double Violation(const Trial& trial,
   return violation;
 }
 
-bool IsEligible(const Trial& trial,
-                const std::vector<Constraint>& constraints) {
-  return trial.state() == TrialState::kComplete && IsFull(trial.fidelity) &&
-         Violation(trial, constraints) == 0;
+std::vector<double> FeasibleValues(const Trial& trial,
+                                   const std::vector<Objective>& objectives,
+                                   const std::vector<Constraint>& constraints) {
+  if (!IsFull(trial.fidelity) || Violation(trial, constraints) > 0) return {};
+  return MinimizedValues(trial, objectives);
 }
 
 }  // namespace hone

@@ -30,7 +30,10 @@ std::vector<double> MinimizedValues(const Trial& trial,
 // metrics); 0 when feasible.
 double Violation(const Trial& trial,
                  const std::vector<Constraint>& constraints);
-// Whether a trial may be on the front: complete, of full fidelity and feasible.
-bool IsEligible(const Trial& trial, const std::vector<Constraint>& constraints);
+// The minimised values of a trial that may be on the front: empty when it
+// failed, is not of full fidelity or breaks a constraint.
+std::vector<double> FeasibleValues(const Trial& trial,
+                                   const std::vector<Objective>& objectives,
+                                   const std::vector<Constraint>& constraints);
 
 }  // namespace hone

@@ -42,6 +42,38 @@ double Slice(std::vector<Point> points, Point reference) {
   return volume;
 }
 
+// What each point dominates of the box that `corner` dominates.
+std::vector<Point> Limited(const std::vector<Point>& points,
+                           const Point& corner) {
+  std::vector<Point> limited = points;
+  for (Point& point : limited) {
+    for (std::size_t i = 0; i < corner.size(); ++i) {
+      point[i] = std::max(point[i], corner[i]);
+    }
+  }
+  return limited;
+}
+
+// Whether one of the points equals or dominates `point`.
+bool AnyCovers(const std::vector<Point>& points, const Point& point) {
+  return std::any_of(points.begin(), points.end(), [&](const Point& other) {
+    return other == point || Dominates(other, point);
+  });
+}
+
+template <typename Choose>
+Point Extreme(const std::vector<Point>& points, Choose choose) {
+  HONE_CHECK(!points.empty());
+  Point extreme = points[0];
+  for (const Point& point : points) {
+    HONE_CHECK_EQ(point.size(), extreme.size());
+    for (std::size_t i = 0; i < extreme.size(); ++i) {
+      extreme[i] = choose(extreme[i], point[i]);
+    }
+  }
+  return extreme;
+}
+
 }  // namespace
 
 bool Dominates(const Point& a, const Point& b) {
@@ -132,15 +164,38 @@ double Hypervolume(const std::vector<Point>& points, const Point& reference) {
   return Slice(std::move(inside), reference);
 }
 
-Point WorstPoint(const std::vector<Point>& points) {
-  HONE_CHECK(!points.empty());
-  Point worst = points[0];
+std::vector<double> HypervolumeCurve(const std::vector<Point>& points,
+                                     const Point& reference) {
+  std::vector<double> curve;
+  std::vector<Point> front;
+  double volume = 0;
   for (const Point& point : points) {
-    for (std::size_t i = 0; i < worst.size(); ++i) {
-      worst[i] = std::max(worst[i], point[i]);
+    if (!AnyCovers(front, point)) {
+      volume += Hypervolume({point}, reference) -
+                Hypervolume(Limited(front, point), reference);
+      std::erase_if(
+          front, [&](const Point& other) { return Dominates(point, other); });
+      front.push_back(point);
     }
+    curve.push_back(volume);
   }
-  return worst;
+  return curve;
+}
+
+double Coverage(const std::vector<Point>& a, const std::vector<Point>& b) {
+  if (b.empty()) return 0;
+  const auto covered =
+      std::count_if(b.begin(), b.end(),
+                    [&](const Point& point) { return AnyCovers(a, point); });
+  return static_cast<double>(covered) / static_cast<double>(b.size());
+}
+
+Point BestPoint(const std::vector<Point>& points) {
+  return Extreme(points, [](double a, double b) { return std::min(a, b); });
+}
+
+Point WorstPoint(const std::vector<Point>& points) {
+  return Extreme(points, [](double a, double b) { return std::max(a, b); });
 }
 
 }  // namespace hone

@@ -27,8 +27,19 @@ std::vector<double> CrowdingDistances(const std::vector<Point>& points);
 // not lie below the reference in every coordinate add nothing.
 double Hypervolume(const std::vector<Point>& points, const Point& reference);
 
-// The worst value of each objective among the points: with it the ends of a
-// front add nothing, so comparisons share one reference over both sets.
+// The same of the first one, two, ... of the points: never less than before.
+// Each adds the volume of its own box without what others dominate of it (While
+// et al. 2012, WFG, "exclusive hypervolume").
+std::vector<double> HypervolumeCurve(const std::vector<Point>& points,
+                                     const Point& reference);
+
+// C(A, B): the share of the points of `b` that are dominated by, or equal to,
+// some point of `a` (Zitzler & Thiele 1999, definition 3); 0 when `b` is empty.
+// C(A, B) + C(B, A) is not 1: of points that neither covers it says nothing.
+double Coverage(const std::vector<Point>& a, const std::vector<Point>& b);
+
+// The best and the worst value of each objective among the points.
+Point BestPoint(const std::vector<Point>& points);
 Point WorstPoint(const std::vector<Point>& points);
 
 }  // namespace hone

@@ -3,104 +3,106 @@
 #include <charconv>
 
 #include "space/base/error.h"
+#include "space/base/hash.h"
 
 namespace hone {
 namespace {
 
-std::int64_t EnvironmentId(SQLite::Database& database,
+std::int64_t EnvironmentId(Statements& statements,
                            const std::map<std::string, std::string>& values) {
   const std::string content = CanonicalJson(Json(values));
-  SQLite::Statement insert(
-      database, "INSERT OR IGNORE INTO environment (content) VALUES (?)");
-  insert.bind(1, content);
-  insert.exec();
-  SQLite::Statement find(database,
-                         "SELECT id FROM environment WHERE content = ?");
-  find.bind(1, content);
-  HONE_CHECK(find.executeStep());
-  return find.getColumn(0).getInt64();
+  Prepared insert =
+      statements.Lend("INSERT OR IGNORE INTO environment (content) VALUES (?)");
+  insert->bind(1, content);
+  insert->exec();
+  Prepared find =
+      statements.Lend("SELECT id FROM environment WHERE content = ?");
+  find->bind(1, content);
+  HONE_CHECK(find->executeStep());
+  return find->getColumn(0).getInt64();
 }
 
-std::int64_t InsertTrial(SQLite::Database& database, const Trial& trial,
-                         const std::string& row_hash) {
-  SQLite::Statement row(database,
-                        "INSERT INTO trial VALUES "
-                        "(NULL, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  row.bind(1, trial.number);
-  row.bind(2, CanonicalText(trial.architecture));
-  row.bind(3, ArchitectureHash(trial.architecture));
-  row.bind(4, std::to_string(trial.seed));
-  row.bind(5, std::string(Name(trial.fidelity)));
-  row.bind(6, trial.origin);
-  row.bind(7, std::string(Name(trial.state())));
+std::int64_t InsertTrial(Statements& statements, const Trial& trial,
+                         const RowTexts& texts) {
+  Prepared row = statements.Lend(
+      "INSERT INTO trial VALUES "
+      "(NULL, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  row->bind(1, trial.number);
+  row->bind(2, texts.architecture);
+  row->bind(3, texts.architecture_hash);
+  row->bind(4, std::to_string(trial.seed));
+  row->bind(5, std::string(Name(trial.fidelity)));
+  row->bind(6, trial.origin);
+  row->bind(7, std::string(Name(trial.state())));
   if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
-    row.bind(8, failure->code);
-    row.bind(9, failure->reason);
+    row->bind(8, failure->code);
+    row->bind(9, failure->reason);
   } else {
-    row.bind(10,
-             EnvironmentId(database,
-                           std::get<Measurement>(trial.outcome).environment));
+    row->bind(10,
+              EnvironmentId(statements,
+                            std::get<Measurement>(trial.outcome).environment));
   }
-  row.bind(11, trial.finished_at);
-  row.bind(12, row_hash);
-  row.exec();
-  return database.getLastInsertRowid();
+  row->bind(11, trial.finished_at);
+  row->bind(12, texts.row_hash);
+  row->exec();
+  return statements.LastInsertedId();
 }
 
-void InsertMeasurement(SQLite::Database& database, std::int64_t id,
+void InsertMeasurement(Statements& statements, std::int64_t id,
                        const Measurement& measurement) {
   for (const auto& [name, metric] : measurement.metrics) {
-    SQLite::Statement row(database,
-                          "INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?)");
-    row.bind(1, id);
-    row.bind(2, name);
-    row.bind(3, metric.value);
-    row.bind(4, metric.unit);
-    if (metric.low) row.bind(5, *metric.low);
-    if (metric.high) row.bind(6, *metric.high);
-    row.exec();
+    Prepared row =
+        statements.Lend("INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?)");
+    row->bind(1, id);
+    row->bind(2, name);
+    row->bind(3, metric.value);
+    row->bind(4, metric.unit);
+    if (metric.low) row->bind(5, *metric.low);
+    if (metric.high) row->bind(6, *metric.high);
+    row->exec();
   }
   std::int64_t position = 0;
   for (const double round : measurement.latency_rounds_ms) {
-    SQLite::Statement row(database,
-                          "INSERT INTO latency_round VALUES (?, ?, ?)");
-    row.bind(1, id);
-    row.bind(2, position++);
-    row.bind(3, round);
-    row.exec();
+    Prepared row =
+        statements.Lend("INSERT INTO latency_round VALUES (?, ?, ?)");
+    row->bind(1, id);
+    row->bind(2, position++);
+    row->bind(3, round);
+    row->exec();
   }
   position = 0;
   for (const KernelCount& kernel : measurement.kernels) {
-    SQLite::Statement row(database,
-                          "INSERT INTO kernel VALUES (?, ?, ?, ?, ?, ?)");
-    row.bind(1, id);
-    row.bind(2, position++);
-    row.bind(3, kernel.layer);
-    row.bind(4, kernel.primitive);
-    row.bind(5, kernel.precision);
-    row.bind(6, kernel.count);
-    row.exec();
+    Prepared row =
+        statements.Lend("INSERT INTO kernel VALUES (?, ?, ?, ?, ?, ?)");
+    row->bind(1, id);
+    row->bind(2, position++);
+    row->bind(3, kernel.layer);
+    row->bind(4, kernel.primitive);
+    row->bind(5, kernel.precision);
+    row->bind(6, kernel.count);
+    row->exec();
   }
   position = 0;
   for (const Artifact& artifact : measurement.artifacts) {
-    SQLite::Statement row(database,
-                          "INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?)");
-    row.bind(1, id);
-    row.bind(2, position++);
-    row.bind(3, artifact.role);
-    row.bind(4, artifact.path);
-    row.bind(5, artifact.sha256);
-    row.bind(6, artifact.bytes);
-    row.exec();
+    Prepared row =
+        statements.Lend("INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?)");
+    row->bind(1, id);
+    row->bind(2, position++);
+    row->bind(3, artifact.role);
+    row->bind(4, artifact.path);
+    row->bind(5, artifact.sha256);
+    row->bind(6, artifact.bytes);
+    row->exec();
   }
 }
 
-Measurement ReadMeasurement(SQLite::Database& database, std::int64_t id,
+Measurement ReadMeasurement(Statements& statements, std::int64_t id,
                             std::int64_t environment) {
   Measurement measurement;
   ForEachRow(
-      database, "SELECT name, value, unit, low, high FROM metric WHERE trial=?",
-      id, [&](SQLite::Statement& row) {
+      statements,
+      "SELECT name, value, unit, low, high FROM metric WHERE trial=?", id,
+      [&](SQLite::Statement& row) {
         Metric metric = {
             row.getColumn(1).getDouble(), row.getColumn(2).getString(), {}, {}};
         if (!row.isColumnNull(3)) {
@@ -112,13 +114,13 @@ Measurement ReadMeasurement(SQLite::Database& database, std::int64_t id,
         measurement.metrics[row.getColumn(0).getString()] = metric;
       });
   ForEachRow(
-      database,
+      statements,
       "SELECT milliseconds FROM latency_round WHERE trial=? "
       "ORDER BY position",
       id, [&](SQLite::Statement& row) {
         measurement.latency_rounds_ms.push_back(row.getColumn(0).getDouble());
       });
-  ForEachRow(database,
+  ForEachRow(statements,
              "SELECT layer, primitive, precision, count FROM kernel "
              "WHERE trial=? ORDER BY position",
              id, [&](SQLite::Statement& row) {
@@ -126,7 +128,7 @@ Measurement ReadMeasurement(SQLite::Database& database, std::int64_t id,
                    {row.getColumn(0).getString(), row.getColumn(1).getString(),
                     row.getColumn(2).getString(), row.getColumn(3).getInt64()});
              });
-  ForEachRow(database,
+  ForEachRow(statements,
              "SELECT role, path, sha256, bytes FROM artifact "
              "WHERE trial=? ORDER BY position",
              id, [&](SQLite::Statement& row) {
@@ -134,7 +136,7 @@ Measurement ReadMeasurement(SQLite::Database& database, std::int64_t id,
                    {row.getColumn(0).getString(), row.getColumn(1).getString(),
                     row.getColumn(2).getString(), row.getColumn(3).getInt64()});
              });
-  ForEachRow(database, "SELECT content FROM environment WHERE id=?",
+  ForEachRow(statements, "SELECT content FROM environment WHERE id=?",
              environment, [&](SQLite::Statement& row) {
                measurement.environment =
                    ParseJson(row.getColumn(0).getString(), "environment")
@@ -145,26 +147,38 @@ Measurement ReadMeasurement(SQLite::Database& database, std::int64_t id,
 
 }  // namespace
 
-std::int64_t InsertTrialRows(SQLite::Database& database, const Trial& trial,
-                             const std::string& row_hash) {
-  const std::int64_t id = InsertTrial(database, trial, row_hash);
+RowTexts::RowTexts(const Trial& trial) {
+  const Json json = ToJson(trial);
+  architecture = CanonicalJson(json.at("architecture"));
+  architecture_hash = json.at("architecture_hash").get<std::string>();
+  row_hash = Sha256(CanonicalJson(json));
+}
+
+std::int64_t InsertTrialRows(Statements& statements, const Trial& trial,
+                             const RowTexts& texts) {
+  const std::int64_t id = InsertTrial(statements, trial, texts);
   if (const auto* measured = std::get_if<Measurement>(&trial.outcome)) {
-    InsertMeasurement(database, id, *measured);
+    InsertMeasurement(statements, id, *measured);
   }
   return id;
 }
 
-void InsertScore(SQLite::Database& database, std::int64_t id,
-                 const Score& score) {
-  SQLite::Statement row(database, "INSERT INTO score VALUES (?,?,?,?,?)");
-  row.bind(1, id);
+void InsertScore(Statements& statements, std::int64_t id, const Score& score) {
+  Prepared row = statements.Lend("INSERT INTO score VALUES (?,?,?,?,?)");
+  row->bind(1, id);
   for (std::size_t i = 0; i < kMaxObjectives; ++i) {
-    row.bind(static_cast<int>(i) + 2, score[i]);
+    row->bind(static_cast<int>(i) + 2, score[i]);
   }
-  row.exec();
+  row->exec();
 }
 
-Trial ReadTrialRows(SQLite::Database& database, SQLite::Statement& row) {
+Score ReadScore(SQLite::Statement& row, int column) {
+  Score score;
+  for (double& value : score) value = row.getColumn(column++).getDouble();
+  return score;
+}
+
+Trial ReadTrialRows(Statements& statements, SQLite::Statement& row) {
   Trial trial;
   trial.number = row.getColumn("number").getInt64();
   trial.architecture = ArchitectureFromJson(
@@ -178,7 +192,7 @@ Trial ReadTrialRows(SQLite::Database& database, SQLite::Statement& row) {
     trial.outcome = Failure{row.getColumn("failure_code").getString(),
                             row.getColumn("failure_reason").getString()};
   } else {
-    trial.outcome = ReadMeasurement(database, row.getColumn("id").getInt64(),
+    trial.outcome = ReadMeasurement(statements, row.getColumn("id").getInt64(),
                                     row.getColumn("environment").getInt64());
   }
   return trial;

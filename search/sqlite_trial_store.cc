@@ -6,6 +6,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
+#include "search/pareto.h"
 #include "search/sqlite_rows.h"
 #include "search/sqlite_schema.h"
 #include "space/base/error.h"
@@ -44,10 +45,6 @@ bool WalIsSafe() { return sqlite3_libversion_number() >= kFirstSafeWal; }
   }
 }
 
-std::string RowHash(const Trial& trial) {
-  return Sha256(CanonicalJson(ToJson(trial)));
-}
-
 std::string RowHash(const StudyInfo& info) {
   Json objectives = Json::array();
   for (const Objective& objective : info.objectives) {
@@ -62,15 +59,24 @@ std::string RowHash(const StudyInfo& info) {
                                objectives, constraints, info.program_version}));
 }
 
-std::string Extended(const std::string& chain, const std::string& row_hash) {
-  return Sha256(chain + "\n" + row_hash);
-}
+// What the study's row says of all trials: how many, and a hash over theirs.
+struct Head {
+  std::int64_t trials = 0;
+  std::string chain;
 
-// Objective values of a trial that may be on the front, unused places 0.
+  void Add(const std::string& row_hash) {
+    ++trials;
+    chain = Sha256(chain + "\n" + row_hash);
+  }
+  bool operator==(const Head&) const = default;
+};
+
+// Empty for a trial that may not be on the front.
 std::optional<Score> ScoreOf(const Trial& trial, const StudyInfo& info) {
-  if (!IsEligible(trial, info.constraints)) return std::nullopt;
+  const std::vector<double> values =
+      FeasibleValues(trial, info.objectives, info.constraints);
+  if (values.empty()) return std::nullopt;
   Score score{};
-  const std::vector<double> values = MinimizedValues(trial, info.objectives);
   std::copy(values.begin(), values.end(), score.begin());
   return score;
 }
@@ -195,25 +201,28 @@ class SqliteTrialStore::Impl {
     info_ = std::move(info);
   }
 
-  void Append(const Trial& trial) {
+  void Append(const std::vector<Trial>& trials) {
     if (!info_) info_ = LoadStudy();
     HONE_CHECK(info_.has_value());
     SQLite::Transaction transaction(database_,
                                     SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement head(database_, "SELECT trials, chain FROM study");
-    HONE_CHECK(head.executeStep());
-    HONE_CHECK_EQ(trial.number, head.getColumn(0).getInt64());
-    const std::string row_hash = RowHash(trial);
-    const std::string chain = Extended(head.getColumn(1).getString(), row_hash);
-    head.reset();
-    const std::int64_t id = InsertTrialRows(database_, trial, row_hash);
-    if (const auto score = ScoreOf(trial, *info_)) {
-      InsertScore(database_, id, *score);
+    Head head = ReadHead();
+    for (const Trial& trial : trials) {
+      HONE_CHECK_EQ(trial.number, head.trials);
+      const RowTexts texts(trial);
+      const std::int64_t id = InsertTrialRows(statements_, trial, texts);
+      if (const auto score = ScoreOf(trial, *info_)) {
+        InsertScore(statements_, id, *score);
+      }
+      head.Add(texts.row_hash);
     }
-    SQLite::Statement update(database_,
-                             "UPDATE study SET trials = trials + 1, chain = ?");
-    update.bind(1, chain);
-    update.exec();
+    {
+      Prepared update =
+          statements_.Lend("UPDATE study SET trials = ?, chain = ?");
+      update->bind(1, head.trials);
+      update->bind(2, head.chain);
+      update->exec();
+    }
     transaction.commit();
   }
 
@@ -221,34 +230,61 @@ class SqliteTrialStore::Impl {
     const std::optional<StudyInfo> info = LoadStudy();
     std::vector<Trial> trials;
     if (!info) return trials;
-    SQLite::Statement head(database_, "SELECT trials, chain FROM study");
-    HONE_CHECK(head.executeStep());
-    std::string chain;
-    SQLite::Statement row(database_, "SELECT * FROM trial ORDER BY number");
-    while (row.executeStep()) {
-      Trial trial = ReadTrialRows(database_, row);
-      const std::string row_hash = RowHash(trial);
-      if (row.getColumn("row_hash").getString() != row_hash ||
-          row.getColumn("architecture_hash").getString() !=
-              ArchitectureHash(trial.architecture)) {
-        Damaged("trial " + std::to_string(trial.number) +
-                " does not match its hash");
-      }
-      CheckScore(row.getColumn("id").getInt64(), trial, *info);
-      chain = Extended(chain, row_hash);
-      trials.push_back(std::move(trial));
+    const SQLite::Transaction moment(database_);  // what head and rows are of
+    const Head stored = ReadHead();
+    Head found;
+    Prepared row =
+        statements_.Lend("SELECT * FROM trial WHERE study = 1 ORDER BY number");
+    while (row->executeStep()) {
+      trials.push_back(CheckedTrial(*row, *info));
+      found.Add(row->getColumn("row_hash").getString());
     }
-    if (head.getColumn(0).getInt64() !=
-            static_cast<std::int64_t>(trials.size()) ||
-        head.getColumn(1).getString() != chain) {
-      Damaged("trials are missing or out of order");
+    CheckHead(found, stored);
+    return trials;
+  }
+
+  std::vector<Trial> LoadTrials(
+      const std::vector<std::int64_t>& numbers) const {
+    const std::optional<StudyInfo> info = LoadStudy();
+    HONE_CHECK(info.has_value());
+    const SQLite::Transaction moment(database_);
+    const Head stored = ReadHead();
+    Head found;
+    Prepared hash = statements_.Lend(
+        "SELECT row_hash FROM trial WHERE study = 1 ORDER BY number");
+    while (hash->executeStep()) found.Add(hash->getColumn(0).getString());
+    CheckHead(found, stored);
+    std::vector<Trial> trials;
+    for (const std::int64_t number : numbers) {
+      Prepared row = statements_.Lend(
+          "SELECT * FROM trial WHERE study = 1 AND number = ?");
+      row->bind(1, number);
+      if (!row->executeStep()) {
+        Damaged("there is no trial " + std::to_string(number));
+      }
+      trials.push_back(CheckedTrial(*row, *info));
     }
     return trials;
   }
 
+  std::int64_t CountTrials() const { return ReadHead().trials; }
+
   std::vector<std::int64_t> FrontNumbers() const {
-    SQLite::Statement query(database_, "SELECT number FROM pareto_front");
-    return Numbers(query);
+    std::vector<std::int64_t> numbers;
+    std::vector<Point> points;
+    Prepared row = statements_.Lend(
+        "SELECT t.number, s1, s2, s3, s4 FROM trial t JOIN score "
+        "ON score.trial = t.id WHERE t.study = 1 ORDER BY t.number");
+    while (row->executeStep()) {
+      numbers.push_back(row->getColumn(0).getInt64());
+      const Score score = ReadScore(*row, 1);
+      points.emplace_back(score.begin(), score.end());
+    }
+    std::vector<std::int64_t> front;
+    for (const std::size_t place : ParetoFront(points)) {
+      front.push_back(numbers[place]);
+    }
+    return front;
   }
 
   std::vector<std::int64_t> NumbersWhere(const TrialFilter& filter) const {
@@ -342,20 +378,36 @@ class SqliteTrialStore::Impl {
     transaction.commit();
   }
 
+  Head ReadHead() const {
+    Prepared head = statements_.Lend("SELECT trials, chain FROM study");
+    HONE_CHECK(head->executeStep());
+    return {head->getColumn(0).getInt64(), head->getColumn(1).getString()};
+  }
+
+  void CheckHead(const Head& found, const Head& stored) const {
+    if (found != stored) Damaged("trials are missing or out of order");
+  }
+
+  // The trial of a row, when it matches its hashes and its score.
+  Trial CheckedTrial(SQLite::Statement& row, const StudyInfo& info) const {
+    Trial trial = ReadTrialRows(statements_, row);
+    const RowTexts texts(trial);
+    if (row.getColumn("row_hash").getString() != texts.row_hash ||
+        row.getColumn("architecture_hash").getString() !=
+            texts.architecture_hash) {
+      Damaged("trial " + std::to_string(trial.number) +
+              " does not match its hash");
+    }
+    CheckScore(row.getColumn("id").getInt64(), trial, info);
+    return trial;
+  }
+
   void CheckScore(std::int64_t id, const Trial& trial,
                   const StudyInfo& info) const {
-    const auto expected = ScoreOf(trial, info);
-    bool found = false;
-    bool equal = true;
-    ForEachRow(database_, "SELECT s1, s2, s3, s4 FROM score WHERE trial=?", id,
-               [&](SQLite::Statement& row) {
-                 found = true;
-                 for (std::size_t i = 0; expected && i < kMaxObjectives; ++i) {
-                   equal &= row.getColumn(static_cast<int>(i)).getDouble() ==
-                            (*expected)[i];
-                 }
-               });
-    if (found != expected.has_value() || !equal) {
+    std::optional<Score> stored;
+    ForEachRow(statements_, "SELECT s1, s2, s3, s4 FROM score WHERE trial=?",
+               id, [&](SQLite::Statement& row) { stored = ReadScore(row, 0); });
+    if (stored != ScoreOf(trial, info)) {
       Damaged("the score of trial " + std::to_string(trial.number) +
               " does not match its metrics");
     }
@@ -371,6 +423,7 @@ class SqliteTrialStore::Impl {
 
   std::filesystem::path path_;
   mutable SQLite::Database database_;
+  mutable Statements statements_{database_};
   std::optional<StudyInfo> info_;
 };
 
@@ -391,12 +444,21 @@ void SqliteTrialStore::UpdateSpec(const Json& spec) {
   impl_->Guard([&] { impl_->UpdateSpec(spec); });
 }
 
-void SqliteTrialStore::Append(const Trial& trial) {
-  impl_->Guard([&] { impl_->Append(trial); });
+void SqliteTrialStore::Append(const std::vector<Trial>& trials) {
+  impl_->Guard([&] { impl_->Append(trials); });
 }
 
 std::vector<Trial> SqliteTrialStore::LoadTrials() const {
   return impl_->Guard([&] { return impl_->LoadTrials(); });
+}
+
+std::vector<Trial> SqliteTrialStore::LoadTrials(
+    const std::vector<std::int64_t>& numbers) const {
+  return impl_->Guard([&] { return impl_->LoadTrials(numbers); });
+}
+
+std::int64_t SqliteTrialStore::CountTrials() const {
+  return impl_->Guard([&] { return impl_->CountTrials(); });
 }
 
 std::vector<std::int64_t> SqliteTrialStore::FrontNumbers() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <utility>
 
 #include "space/base/error.h"
 
@@ -16,6 +17,22 @@ Study::Study(SearchAlgorithm& algorithm, Evaluator& evaluator,
       options_(options) {}
 
 void Study::Run() {
+  last_stored_ = std::chrono::steady_clock::now();
+  try {
+    RunBatches();
+  } catch (...) {
+    StoreFinished();
+    throw;
+  }
+  StoreFinished();
+}
+
+void Study::StoreFinished() {
+  if (!finished_.empty()) store_.Append(std::exchange(finished_, {}));
+  last_stored_ = std::chrono::steady_clock::now();
+}
+
+void Study::RunBatches() {
   const std::optional<StudyInfo> info = store_.LoadStudy();
   HONE_CHECK(info.has_value());
   const std::vector<Trial> stored = store_.LoadTrials();
@@ -72,8 +89,11 @@ std::vector<Trial> Study::RunBatch(std::int64_t first,
          candidate.fidelity,
          proposals[static_cast<std::size_t>(candidate.number - first)].origin,
          std::move(outcomes[i]), UtcNow()});
-    store_.Append(trials.back());
+    finished_.push_back(trials.back());
     if (on_trial_) on_trial_(trials.back(), false);
+  }
+  if (std::chrono::steady_clock::now() - last_stored_ >= store_interval_) {
+    StoreFinished();
   }
   return trials;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -28,6 +29,12 @@ class Study {
   void set_cancelled(const std::atomic<bool>* cancelled) {
     cancelled_ = cancelled;
   }
+  // Finished batches are stored together once this much time has gone by since
+  // the last were: a slow one at once, many quick ones in one transaction. So a
+  // kill loses the running batch and at most this much more.
+  void set_store_interval(std::chrono::milliseconds interval) {
+    store_interval_ = interval;
+  }
 
   // Up to options.trials trials, or fewer when the space has no more. Batches
   // begin at multiples of options.batch whatever the number of trials, so a
@@ -40,6 +47,8 @@ class Study {
                               const std::vector<Proposal>& proposals,
                               const std::vector<Trial>& stored,
                               std::uint64_t seed);
+  void RunBatches();
+  void StoreFinished();
 
   SearchAlgorithm& algorithm_;
   Evaluator& evaluator_;
@@ -47,6 +56,9 @@ class Study {
   StudyOptions options_;
   OnTrial on_trial_;
   const std::atomic<bool>* cancelled_ = nullptr;
+  std::chrono::milliseconds store_interval_{250};
+  std::chrono::steady_clock::time_point last_stored_;
+  std::vector<Trial> finished_;  // not stored yet
 };
 
 // The present time in UTC, "2026-01-31T12:00:00Z".

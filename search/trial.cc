@@ -123,8 +123,9 @@ Json ToJson(const Trial& trial) {
   Json json = std::visit(
       [](const auto& outcome) { return ForPrograms(outcome); }, trial.outcome);
   json["number"] = trial.number;
-  json["architecture"] = ToJson(trial.architecture);
-  json["architecture_hash"] = ArchitectureHash(trial.architecture);
+  Json& architecture = json["architecture"] = ToJson(trial.architecture);
+  // ArchitectureHash, without making the text's JSON again.
+  json["architecture_hash"] = Sha256(CanonicalJson(architecture));
   json["seed"] = trial.seed;
   json["fidelity"] = Name(trial.fidelity);
   json["origin"] = trial.origin;

@@ -31,8 +31,9 @@ class TrialStore {
   virtual std::optional<StudyInfo> LoadStudy() const = 0;
   // Replaces only the resolved spec's text (more trials, other workers).
   virtual void UpdateSpec(const Json& spec) = 0;
-  // One durable transaction. Throws Error{kInternal} when the number exists.
-  virtual void Append(const Trial& trial) = 0;
+  // One durable transaction: after a crash all of them are there or none.
+  // Throws Error{kInternal} unless their numbers go on where those stored end.
+  virtual void Append(const std::vector<Trial>& trials) = 0;
   // All trials by number. Throws Error{kIntegrity} when a row fails its hash.
   virtual std::vector<Trial> LoadTrials() const = 0;
 };

@@ -38,8 +38,9 @@ void CheckSameSpec(const StudyInfo& stored, const StudyInfo& given,
   if (stored.spec_hash == given.spec_hash) return;
   std::string message =
       path.string() + ": the study was begun with another spec:";
-  for (const std::string& line : SpecDifferences(stored.spec, given.spec)) {
-    message += "\n  " + line;
+  for (const SpecDifference& one : SpecDifferences(stored.spec, given.spec)) {
+    message += "\n  " + one.field + ": " + one.first + " in the study, " +
+               one.second + " in the spec";
   }
   throw Error(ErrorCode::kUsage,
               message +
@@ -101,7 +102,7 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
 
 // The study's row: made, or checked and brought up to date. Returns how many
 // trials there are.
-std::int64_t BeginStudy(TrialStore& store, const StudyInfo& given,
+std::int64_t BeginStudy(SqliteTrialStore& store, const StudyInfo& given,
                         const std::filesystem::path& path) {
   const std::optional<StudyInfo> stored = store.LoadStudy();
   if (!stored) {
@@ -110,7 +111,7 @@ std::int64_t BeginStudy(TrialStore& store, const StudyInfo& given,
   }
   CheckSameSpec(*stored, given, path);
   if (stored->spec != given.spec) store.UpdateSpec(given.spec);
-  return static_cast<std::int64_t>(store.LoadTrials().size());
+  return store.CountTrials();
 }
 
 // Everything is built from the spec before any file is made, so that a spec

@@ -1,6 +1,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
 #include "experiments/report.h"
+#include "experiments/standing.h"
 #include "experiments/study_view.h"
 
 namespace hone {
@@ -10,16 +11,34 @@ int RunShow(const Arguments& arguments, const CommandContext& context) {
   const std::int64_t number = arguments.PositionalInteger(1, "N");
   const StudyView study = ReadStudy(arguments.positionals[0]);
   const Trial& trial = TrialNumbered(study, number);
-  const auto dominators = DominatorsOf(trial, study.front, study.info);
+  const Standing standing = StandingOf(trial, study.front, study.info);
   if (!arguments.Has("json")) {
-    context.out << TrialPage(trial, study.info, dominators);
+    const std::string line = StandingLine(standing);
+    context.out << TrialPage(
+        trial, study.info,
+        line.empty() ? line : line + "'hone why' says more.\n");
     return kExitDone;
   }
   Json json = TrialToJson(trial);
-  json["dominated_by"] = DominatorsToJson(dominators);
+  json["dominated_by"] = ToJson(standing)["dominated_by"];
   json["spec_hash"] = study.info.spec_hash;
   json["program_version"] = study.info.program_version;
   PrintJson(json, context);
+  return kExitDone;
+}
+
+int RunWhy(const Arguments& arguments, const CommandContext& context) {
+  const std::int64_t number = arguments.PositionalInteger(1, "N");
+  const StudyView study = ReadStudy(arguments.positionals[0]);
+  const Trial& trial = TrialNumbered(study, number);
+  const Standing standing = StandingOf(trial, study.front, study.info);
+  if (arguments.Has("json")) {
+    Json json = ToJson(standing);
+    json["trial"] = number;
+    PrintJson(json, context);
+  } else {
+    context.out << StandingPage(trial, standing, study.info);
+  }
   return kExitDone;
 }
 
@@ -45,6 +64,17 @@ Command ShowCommand() {
            {{"json", "", "print JSON"}},
            "hone show studies/gloss.db 12"},
           RunShow};
+}
+
+Command WhyCommand() {
+  return {{"why",
+           "why a trial is on the front, or who beats it by how much",
+           "STUDY N",
+           2,
+           2,
+           {{"json", "", "print JSON"}},
+           "hone why studies/gloss.db 12"},
+          RunWhy};
 }
 
 Command DigestCommand() {

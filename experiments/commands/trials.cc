@@ -91,8 +91,10 @@ int RunTrials(const Arguments& arguments, const CommandContext& context) {
 }
 
 int RunPareto(const Arguments& arguments, const CommandContext& context) {
-  const StudyView study =
-      ReadStudy(arguments.positionals[0], arguments.Text("where", ""));
+  const std::string filter = arguments.Text("where", "");
+  const StudyView study = filter.empty()
+                              ? ReadFront(arguments.positionals[0])
+                              : ReadStudy(arguments.positionals[0], filter);
   return PrintTrials(InFrontOrder(study.front, study.info.objectives),
                      study.info, true, arguments, context);
 }

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
 import unittest
 
@@ -125,8 +126,11 @@ class StudyTest(CliTest):
         self.hone("trials", "s.db", "--csv", "--json", expect=2)
 
     def test_tables_for_people_fit_a_terminal(self):
-        for words in [["trials", "s.db"], ["pareto", "s.db"],
-                      ["show", "s.db", "0"], ["plan", SIMULATED], ["doctor"]]:
+        for words in [["trials", "s.db"], ["pareto", "s.db"], ["report", "s.db"],
+                      ["show", "s.db", "0"], ["why", "s.db", "0"],
+                      ["why", "s.db", "4"], ["compare", "s.db", "0", "1"],
+                      ["compare", "s.db", "s.db"], ["space", "s.db"],
+                      ["plan", SIMULATED], ["doctor"]]:
             text, _ = self.hone(*words)
             for line in text.splitlines():
                 self.assertLessEqual(len(line), 80, line)
@@ -147,6 +151,102 @@ class StudyTest(CliTest):
                                        other[0] - goals(trial)[0])
                 self.assertAlmostEqual(dominator["by"]["latency_ms"],
                                        goals(trial)[1] - other[1])
+
+    def test_why_agrees_with_the_front(self):
+        front = {t["number"]: goals(t) for t in self.json("pareto", "s.db")}
+        for trial in self.json("trials", "s.db")[:20]:
+            number, own = trial["number"], goals(trial)
+            why = self.json("why", "s.db", number)
+            self.assertEqual(why["on_front"], number in front)
+            self.assertEqual(
+                {d["trial"] for d in why["dominated_by"]},
+                {n for n, g in front.items() if dominates(g, own)})
+            for rival in why["dominated_by"]:
+                self.assertAlmostEqual(
+                    rival["share"]["latency_ms"],
+                    (own[1] - front[rival["trial"]][1]) / own[1])
+            if number in front:
+                quicker = [n for n, g in front.items() if g[1] < own[1]]
+                nearest = max(quicker, key=lambda n: front[n][1], default=None)
+                if nearest is not None:
+                    self.assertIn(nearest,
+                                  {d["trial"] for d in why["neighbours"]})
+        self.hone("why", "s.db", "60", expect=4)
+
+    def test_compare_trials(self):
+        first, second = self.json("trials", "s.db", "--limit", "2")
+        compared = self.json("compare", "s.db", "0", "1")
+        self.assertEqual(compared["trials"], [0, 1])
+        self.assertTrue(any(p["differs"] for p in compared["architecture"]))
+        for metric in compared["metrics"]:
+            name = metric["metric"]
+            self.assertAlmostEqual(
+                metric["ratio"], second["metrics"][name]["value"] /
+                first["metrics"][name]["value"])
+        same = self.json("compare", "s.db", "3", "3")
+        self.assertFalse(any(p["differs"] for p in same["architecture"]))
+        self.hone("compare", "s.db", "0", "60", expect=4)
+
+    def test_compare_studies(self):
+        self.search("--set", "search.trials=60", "--set",
+                    "search.algorithm=random", study="r.db")
+        compared = self.json("compare", "s.db", "r.db")
+        fronts = [[goals(t) for t in self.json("pareto", study)]
+                  for study in ("s.db", "r.db")]
+        for side, own, other in zip(compared["studies"], fronts, fronts[::-1]):
+            covered = [o for o in other
+                       if any(g == o or dominates(g, o) for g in own)]
+            self.assertAlmostEqual(side["coverage"], len(covered) / len(other))
+            self.assertEqual(
+                {goals(t) for t in side["kept"]},
+                {g for g in own if not any(dominates(o, g) for o in other)})
+            self.assertTrue(0 < side["hypervolume"] < 1)
+        self.assertEqual([d["field"] for d in compared["differences"]],
+                         ["search.algorithm"])
+        equal = self.json("compare", "s.db", "s.db")["studies"]
+        self.assertEqual(equal[0], equal[1])
+        self.assertEqual(equal[0]["coverage"], 1)
+        self.search("--set", "search.trials=10", "--set",
+                    'study.objectives=["minimize parameters"]', study="o.db")
+        _, message = self.hone("compare", "s.db", "o.db", expect=2)
+        self.assertIn("o.db has minimize parameters", message)
+
+    def test_report_shows_how_the_front_grew(self):
+        report = self.json("report", "s.db")
+        steps = report["hypervolume"]["steps"]
+        values = [s["value"] for s in steps]
+        self.assertEqual(values, sorted(set(values)))
+        self.assertEqual(values[-1], report["hypervolume"]["final"])
+        self.assertTrue(set(report["front"]) <= {s["trial"] for s in steps})
+        # The end is what a comparison with itself finds.
+        same = self.json("compare", "s.db", "s.db")["studies"][0]
+        self.assertAlmostEqual(same["hypervolume"], values[-1])
+
+    def test_space_means_are_those_of_the_trials(self):
+        trials = self.json("trials", "s.db")
+        space = {d["dimension"]: d for d in self.json("space", "s.db")
+                 ["dimensions"]}
+        self.assertEqual(set(space), {"d_model", "layers", "heads",
+                                      "feed_forward", "attention", "precision"})
+        for choice in space["d_model"]["choices"]:
+            values = [goals(t)[1] for t in trials
+                      if str(t["architecture"]["stem"]["d_model"])
+                      == choice["choice"]]
+            self.assertEqual(choice["trials"], len(values))
+            self.assertAlmostEqual(choice["mean"]["latency_ms"],
+                                   sum(values) / len(values))
+        for dimension in space.values():
+            for share in dimension["explained"].values():
+                self.assertTrue(0 <= share <= 1)
+        self.hone("space", "s.db", "--fidelity", "trained", expect=4)
+        self.hone("space", "s.db", "--fidelity", "some", expect=2)
+
+    def test_front_is_that_of_the_view(self):
+        store = sqlite3.connect(self.folder / "s.db")
+        view = store.execute("select number from pareto_front").fetchall()
+        store.close()
+        self.assertEqual({number for number, in view},
+                         {t["number"] for t in self.json("pareto", "s.db")})
 
     def test_show_draws_every_block(self):
         trial = self.json("trials", "s.db")[0]
@@ -248,8 +348,8 @@ class MessagesTest(CliTest):
     def test_help_for_newcomers(self):
         overview, _ = self.hone()
         self.assertEqual(overview, self.hone("--help")[0])
-        for name in ["search", "plan", "train", "trials", "pareto", "show",
-                     "export", "eval", "classify", "bench", "rerun", "digest",
+        for name in ["search", "plan", "train", "trials", "pareto", "report",
+                     "show", "why", "compare", "space", "export", "eval", "classify", "bench", "rerun", "digest",
                      "doctor"]:
             self.assertIn(f"\n  {name} ", overview)
             text, _ = self.hone(name, "--help")

@@ -299,9 +299,9 @@ TEST(SearchSpecTest, DifferencesNameFieldsAndBothValues) {
   EXPECT_THAT(SpecDifferences(stored, stored), IsEmpty());
   EXPECT_THAT(
       SpecDifferences(stored, given),
-      ElementsAre("study.seed: 1 in the study, 5 in the spec",
-                  "training.steps: " + stored["training"]["steps"].dump() +
-                      " in the study, 77 in the spec"));
+      ElementsAre(SpecDifference{"study.seed", "1", "5"},
+                  SpecDifference{"training.steps",
+                                 stored["training"]["steps"].dump(), "77"}));
 }
 
 TEST(SearchSpecTest, ReferenceIsUpToDate) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -90,10 +91,12 @@ class TestEvaluator : public Evaluator {
   std::map<std::string, int> calls_;
 };
 
-// Runs a study in `store` up to `trials`, made from nothing but names.
+// Runs a study in `store` up to `trials`, made from nothing but names. Each
+// batch is stored at once, unless an interval is given.
 inline void RunTestStudy(TrialStore& store, const std::string& algorithm,
                          std::int64_t trials, std::int64_t batch = 8,
-                         std::uint64_t seed = 5) {
+                         std::uint64_t seed = 5,
+                         std::chrono::milliseconds interval = {}) {
   const SearchSpace space = TestSpace();
   const auto search = TestAlgorithm(algorithm, TestContext(space, seed));
   TestEvaluator evaluator;
@@ -101,7 +104,9 @@ inline void RunTestStudy(TrialStore& store, const std::string& algorithm,
   StudyOptions options;
   options.trials = trials;
   options.batch = batch;
-  Study(*search, evaluator, store, options).Run();
+  Study study(*search, evaluator, store, options);
+  study.set_store_interval(interval);
+  study.Run();
 }
 
 // Minimised (accuracy, latency) of all trials of a study.

@@ -85,7 +85,7 @@ TEST(Ladder, ThePromotedAreAmongTheBestOfTheirRung) {
 
 TEST(Ladder, TheFrontTakesFullTrialsAlone) {
   for (const Trial& trial : LadderTrials("random", 100, 4)) {
-    EXPECT_EQ(IsEligible(trial, {}),
+    EXPECT_EQ(!FeasibleValues(trial, kTestObjectives, {}).empty(),
               trial.fidelity == Fidelity::kCost &&
                   trial.state() == TrialState::kComplete);
   }
@@ -118,8 +118,8 @@ TEST(Ladder, BeatsFullTrialsOfAsManyRandomSamples) {
     std::int64_t full = 0;
     for (const Trial& trial : LadderTrials("random", 390, seed)) {
       full += IsFull(trial.fidelity);
-      if (!IsEligible(trial, {})) continue;
-      climbed.push_back(MinimizedValues(trial, kTestObjectives));
+      const Point point = FeasibleValues(trial, kTestObjectives, {});
+      if (!point.empty()) climbed.push_back(point);
     }
     wins += Hypervolume(climbed, reference) >
             Hypervolume(PointsOf("random", seed, full), reference);

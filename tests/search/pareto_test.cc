@@ -114,5 +114,45 @@ TEST(Hypervolume, EqualsCountedCells) {
   }
 }
 
+TEST(HypervolumeCurve, HandWorked) {
+  // The last two are dominated and equal to one before.
+  EXPECT_EQ(HypervolumeCurve({{2, 2}, {1, 3}, {5, 0}, {3, 1}, {3, 3}, {2, 2}},
+                             {4, 4}),
+            (std::vector<double>{4, 5, 5, 6, 6, 6}));
+  EXPECT_TRUE(HypervolumeCurve({}, {4, 4}).empty());
+}
+
+TEST(HypervolumeCurve, EqualsHypervolumeOfEachBeginning) {
+  for (int i = 0; i < 60; ++i) {
+    Rng rng(4, i, "points");
+    const std::size_t objectives = 1 + rng.Below(4);
+    const auto points = RandomPoints(rng, 15, objectives);
+    const Point reference(objectives, 0.9);
+    const std::vector<double> curve = HypervolumeCurve(points, reference);
+    ASSERT_EQ(curve.size(), points.size());
+    for (std::size_t k = 0; k < points.size(); ++k) {
+      const std::vector<Point> beginning(
+          points.begin(), points.begin() + static_cast<std::ptrdiff_t>(k) + 1);
+      EXPECT_NEAR(curve[k], Hypervolume(beginning, reference), 1e-12);
+    }
+  }
+}
+
+TEST(Coverage, HandWorked) {
+  const std::vector<Point> a = {{1, 3}, {3, 1}};
+  const std::vector<Point> b = {{1, 3}, {2, 4}, {2, 2}, {4, 1}};
+  EXPECT_DOUBLE_EQ(Coverage(a, b), 3.0 / 4);  // all but (2, 2)
+  EXPECT_DOUBLE_EQ(Coverage(b, a), 1.0 / 2);  // the equal one
+  EXPECT_DOUBLE_EQ(Coverage(a, a), 1);
+  EXPECT_DOUBLE_EQ(Coverage({}, a), 0);
+  EXPECT_DOUBLE_EQ(Coverage(a, {}), 0);
+}
+
+TEST(ExtremePoints, HandWorked) {
+  const std::vector<Point> points = {{1, 8}, {3, 2}, {2, 9}};
+  EXPECT_EQ(BestPoint(points), (Point{1, 2}));
+  EXPECT_EQ(WorstPoint(points), (Point{3, 9}));
+}
+
 }  // namespace
 }  // namespace hone

@@ -47,7 +47,7 @@ TEST(ParetoFrontView, EqualsBruteForce) {
     std::vector<std::int64_t> numbers;
     for (std::int64_t number = 0; number < 25; ++number) {
       const Trial trial = GridTrial(number, rng);
-      store.Append(trial);
+      store.Append({trial});
       if (trial.state() == TrialState::kComplete &&
           Violation(trial, info.constraints) == 0) {
         points.push_back(MinimizedValues(trial, info.objectives));

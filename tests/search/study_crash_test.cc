@@ -16,17 +16,19 @@ namespace {
 constexpr std::int64_t kTrials = 64;
 constexpr int kKills = 20;
 
-void RunInFile(const std::filesystem::path& path) {
+// Studies in turn store each batch at once, or several together.
+void RunInFile(const std::filesystem::path& path, int study) {
   SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
-  RunTestStudy(store, "nsga2", kTrials);
+  RunTestStudy(store, "nsga2", kTrials, 8, 5,
+               std::chrono::milliseconds(study % 2 * 10));
 }
 
 // Starts the study in a child and kills it after a random time. Returns whether
 // the child had ended by itself.
-bool RunAndKill(const std::filesystem::path& path, Rng& rng) {
+bool RunAndKill(const std::filesystem::path& path, int study, Rng& rng) {
   const pid_t child = fork();
   if (child == 0) {
-    RunInFile(path);
+    RunInFile(path, study);
     _exit(0);
   }
   std::this_thread::sleep_for(
@@ -47,10 +49,10 @@ TEST(Study, SurvivesKillsAtRandomPoints) {
     Rng rng(7, study, "kill");
     bool ended = false;
     while (!ended && kills < kKills) {
-      ended = RunAndKill(path, rng);
+      ended = RunAndKill(path, study, rng);
       kills += !ended;
     }
-    RunInFile(path);
+    RunInFile(path, study);
     const SqliteTrialStore store(path, SqliteTrialStore::Mode::kRead);
     EXPECT_EQ(DigestOf(store), DigestOf(*undisturbed));
     EXPECT_TRUE(CheckStudyFile(path).empty());

@@ -25,7 +25,7 @@ class DyingEvaluator : public Evaluator {
   TestEvaluator inner_;
 };
 
-// Throws before the trial numbered `fatal` is stored.
+// Throws before the trial numbered `fatal` is stored; those before it are.
 class DyingStore : public TrialStore {
  public:
   DyingStore(TrialStore& inner, std::int64_t fatal)
@@ -35,11 +35,13 @@ class DyingStore : public TrialStore {
     return inner_.LoadStudy();
   }
   void UpdateSpec(const Json& spec) override { inner_.UpdateSpec(spec); }
-  void Append(const Trial& trial) override {
-    if (trial.number == fatal_) {
-      throw Error(ErrorCode::kResource, "the test ends here");
+  void Append(const std::vector<Trial>& trials) override {
+    for (const Trial& trial : trials) {
+      if (trial.number == fatal_) {
+        throw Error(ErrorCode::kResource, "the test ends here");
+      }
+      inner_.Append({trial});
     }
-    inner_.Append(trial);
   }
   std::vector<Trial> LoadTrials() const override { return inner_.LoadTrials(); }
 
@@ -94,6 +96,39 @@ TEST(Study, EvaluatesNothingTwice) {
   Study(*algorithm, evaluator, *store, options).Run();
   EXPECT_EQ(store->LoadTrials().size(), 8u);
   for (const auto& [hash, calls] : evaluator.calls()) EXPECT_EQ(calls, 1);
+}
+
+// Counts the transactions.
+class CountingStore : public TrialStore {
+ public:
+  explicit CountingStore(TrialStore& inner) : inner_(inner) {}
+  void CreateStudy(const StudyInfo& info) override { inner_.CreateStudy(info); }
+  std::optional<StudyInfo> LoadStudy() const override {
+    return inner_.LoadStudy();
+  }
+  void UpdateSpec(const Json& spec) override { inner_.UpdateSpec(spec); }
+  void Append(const std::vector<Trial>& trials) override {
+    ++appends_;
+    inner_.Append(trials);
+  }
+  std::vector<Trial> LoadTrials() const override { return inner_.LoadTrials(); }
+  int appends() const { return appends_; }
+
+ private:
+  TrialStore& inner_;
+  int appends_ = 0;
+};
+
+TEST(Study, StoresQuickBatchesTogetherAndSlowOnesAtOnce) {
+  for (const auto& [interval, appends] :
+       {std::pair(std::chrono::hours(1000), 1),
+        std::pair(std::chrono::hours(0), 5)}) {
+    const auto inner = MakeMemoryTrialStore();
+    CountingStore store(*inner);
+    RunTestStudy(store, "nsga2", 40, 8, 5, interval);
+    EXPECT_EQ(store.appends(), appends);
+    EXPECT_EQ(DigestOf(store), Undisturbed("nsga2", 40));
+  }
 }
 
 TEST(Study, AnEvaluatorThatThrowsLosesOnlyItsBatch) {

@@ -54,23 +54,28 @@ TEST_P(TrialStoreContract, KeepsEverythingBitByBit) {
   EXPECT_EQ(loaded->constraints.at(0).bound, 0.1);
   std::vector<Trial> trials = {FullTrial(0), FullTrial(1), FullTrial(2)};
   trials[1].outcome = Failure{"diverged", "a reason; with 'quotes'"};
-  for (const Trial& trial : trials) store->Append(trial);
+  store->Append({trials[0]});
+  store->Append({trials[1], trials[2]});
   EXPECT_EQ(store->LoadTrials(), trials);
 }
 
 TEST_P(TrialStoreContract, RefusesANumberTwiceOrOutOfOrder) {
   const auto store = Make();
   store->CreateStudy(TestInfo(1));
-  store->Append(FullTrial(0));
-  EXPECT_THROW(store->Append(FullTrial(0)), Error);
-  EXPECT_THROW(store->Append(FullTrial(2)), Error);
+  store->Append({FullTrial(0)});
+  EXPECT_THROW(store->Append({FullTrial(0)}), Error);
+  EXPECT_THROW(store->Append({FullTrial(2)}), Error);
+  // All or none.
+  EXPECT_THROW(store->Append({FullTrial(1), FullTrial(3)}), Error);
   EXPECT_EQ(store->LoadTrials().size(), 1u);
+  store->Append({FullTrial(1)});
+  EXPECT_EQ(store->LoadTrials().size(), 2u);
 }
 
 TEST_P(TrialStoreContract, UpdatesTheSpecAlone) {
   const auto store = Make();
   store->CreateStudy(TestInfo(1));
-  store->Append(FullTrial(0));
+  store->Append({FullTrial(0)});
   const Json spec = {{"search", {{"trials", 99}}}};
   store->UpdateSpec(spec);
   EXPECT_EQ(store->LoadStudy()->spec, spec);

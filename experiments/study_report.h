@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "search/trial.h"
+#include "search/trial_store.h"
+#include "space/base/json.h"
+
+namespace hone {
+
+// A study at a glance, and how its front grew.
+struct StudyReport {
+  // A trial that made the hypervolume of all until then larger.
+  struct Step {
+    std::int64_t trial = 0;
+    // Since the first trial of the study finished, pauses included.
+    std::int64_t seconds = 0;
+    double hypervolume = 0;
+  };
+  StudyInfo study;
+  std::vector<Trial> trials;
+  std::vector<Trial> front;
+  std::map<std::string, std::size_t> failures;  // by code
+  // On the scale of the front at the end (search/front_scale.h): the trials of
+  // its fidelity, as far as they satisfy the constraints.
+  std::vector<Step> steps;
+  std::vector<double> reference;  // in the objectives' units, minimised
+};
+
+StudyReport ReportStudy(const StudyInfo& study,
+                        const std::vector<Trial>& trials,
+                        const std::vector<Trial>& front);
+
+// For people: counts, front, both plots, and when what part was reached.
+std::string StudyPage(const StudyReport& report);
+
+// {"study", "trials", "failures": {"diverged": 1}, "front": [numbers],
+// "hypervolume": {"reference": {"accuracy": 0.7, ...}, "final",
+// "steps": [{"trial", "seconds", "value"}]}}
+Json ToJson(const StudyReport& report);
+
+}  // namespace hone
