@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "experiments/plot.h"
 #include "experiments/report.h"
 
@@ -28,7 +31,10 @@ std::string FrontPlot(const std::vector<Trial>& trials,
                       const std::vector<Trial>& front,
                       const std::vector<Objective>& objectives) {
   if (objectives.size() < 2) return {};
-  const std::vector<TextPlot::Point> all = PointsOf(trials, objectives);
+  std::vector<Trial> full;
+  std::copy_if(trials.begin(), trials.end(), std::back_inserter(full),
+               [](const Trial& trial) { return IsFull(trial.fidelity); });
+  const std::vector<TextPlot::Point> all = PointsOf(full, objectives);
   if (all.size() < 2) return {};
   return ToText({objectives[0].metric + "   (* on the front)",
                  objectives[1].metric,

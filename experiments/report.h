@@ -40,8 +40,9 @@ Table FullTable(const std::vector<Trial>& trials);
 Json TrialToJson(const Trial& trial);
 Json TrialsToJson(const std::vector<Trial>& trials);
 
-// The first two objectives drawn with characters: '*' on the front, '.' else.
-// Empty when there are fewer than two objectives or complete trials.
+// The first two objectives of trials of full fidelity drawn with characters:
+// '*' on the front, '.' else. Empty when there are fewer than two objectives or
+// complete trials.
 std::string FrontPlot(const std::vector<Trial>& trials,
                       const std::vector<Trial>& front,
                       const std::vector<Objective>& objectives);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
-#include <set>
 #include <sstream>
 
 #include "experiments/plot.h"
 #include "experiments/progress.h"
 #include "experiments/report.h"
+#include "experiments/rungs_report.h"
 #include "search/front_scale.h"
 #include "space/base/error.h"
 
@@ -30,15 +30,12 @@ std::int64_t UtcSeconds(const std::string& text) {
 
 std::vector<Step> StepsOf(const StudyInfo& study,
                           const std::vector<Trial>& trials,
-                          const std::vector<Trial>& front,
                           const FrontScale& scale) {
-  std::set<Fidelity> fidelities;
-  for (const Trial& trial : front) fidelities.insert(trial.fidelity);
   std::vector<const Trial*> counted;
   std::vector<Point> points;
   for (const Trial& trial : trials) {
     Point point = FeasibleValues(trial, study.objectives, study.constraints);
-    if (point.empty() || !fidelities.contains(trial.fidelity)) continue;
+    if (point.empty()) continue;
     counted.push_back(&trial);
     points.push_back(std::move(point));
   }
@@ -122,7 +119,7 @@ StudyReport ReportStudy(const StudyInfo& study,
   }
   const FrontScale scale(points);
   report.reference = scale.reference();
-  report.steps = StepsOf(study, trials, front, scale);
+  report.steps = StepsOf(study, trials, scale);
   return report;
 }
 
@@ -135,6 +132,7 @@ std::string StudyPage(const StudyReport& report) {
   for (const auto& [code, count] : report.failures) {
     out << "  failed, " << Printable(code) << ": " << count << "\n";
   }
+  out << RungsText(report.trials, study.objectives);
   if (report.front.empty()) return out.str();
   out << "\n"
       << ToText(SummaryTable(report.front, study.objectives, true)) << "\n"
@@ -160,6 +158,7 @@ Json ToJson(const StudyReport& report) {
   return {{"study", report.study.name},
           {"trials", report.trials.size()},
           {"failures", report.failures},
+          {"rungs", RungsToJson(report.trials, report.study.objectives)},
           {"front", front},
           {"hypervolume",
            {{"reference",

@@ -24,8 +24,8 @@ struct StudyReport {
   std::vector<Trial> trials;
   std::vector<Trial> front;
   std::map<std::string, std::size_t> failures;  // by code
-  // On the scale of the front at the end (search/front_scale.h): the trials of
-  // its fidelity, as far as they satisfy the constraints.
+  // On the scale of the front at the end (search/front_scale.h): the trials
+  // that could be on it.
   std::vector<Step> steps;
   std::vector<double> reference;  // in the objectives' units, minimised
 };
@@ -37,7 +37,7 @@ StudyReport ReportStudy(const StudyInfo& study,
 // For people: counts, front, both plots, and when what part was reached.
 std::string StudyPage(const StudyReport& report);
 
-// {"study", "trials", "failures": {"diverged": 1}, "front": [numbers],
+// {"study", "trials", "failures": {"diverged": 1}, "rungs", "front": [numbers],
 // "hypervolume": {"reference": {"accuracy": 0.7, ...}, "final",
 // "steps": [{"trial", "seconds", "value"}]}}
 Json ToJson(const StudyReport& report);

@@ -52,9 +52,9 @@ TensorRtExport ExportForTensorRt(const Trial& trial, const Workbench& workbench,
     sources.teacher_files = stages.TeacherFiles(ignored);
     sources.teacher = stages.LoadTeacher(sources.teacher_files);
   }
-  const auto rounded = stages.Quantized(
-      {trial.number, architecture, trial.seed, trial.fidelity}, student,
-      sources, ignored);
+  const auto rounded =
+      stages.Quantized({trial.number, architecture, trial.seed, trial.fidelity},
+                       student, sources, ignored);
   if (const auto* failure = std::get_if<Failure>(&rounded)) {
     throw Error(ErrorCode::kUsage,
                 "rounding " + failure->code + ": " + failure->reason);

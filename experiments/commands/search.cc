@@ -5,6 +5,7 @@
 #include "experiments/commands/output.h"
 #include "experiments/progress.h"
 #include "experiments/report.h"
+#include "experiments/rungs_report.h"
 #include "experiments/search_spec.h"
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
@@ -76,6 +77,7 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
                {"trials", study.trials.size()},
                {"failed", failed},
                {"digest", digest},
+               {"rungs", RungsToJson(study.trials, study.info.objectives)},
                {"front", TrialsToJson(study.front)}},
               context);
     return status;
@@ -87,7 +89,8 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
                 << FrontPlot(study.trials, study.front, study.info.objectives)
                 << "\n";
   }
-  context.out << study.trials.size() << " trials, " << failed << " failed, "
+  context.out << RungsText(study.trials, study.info.objectives)
+              << study.trials.size() << " trials, " << failed << " failed, "
               << study.front.size() << " on the front\ndigest " << digest
               << "\n";
   if (study.front.empty()) return status;
