@@ -16,7 +16,8 @@ struct Group {
 
 std::vector<Group> Groups() {
   return {
-      {"Search", {SearchCommand(), PlanCommand(), TrainCommand()}},
+      {"Search",
+       {SearchCommand(), PlanCommand(), PredictCommand(), TrainCommand()}},
       {"Look at a study", {TrialsCommand(), ParetoCommand(), ShowCommand()}},
       {"Use what was found",
        {ExportCommand(), CompressCommand(), SensitivityCommand(), EvalCommand(),

@@ -6,14 +6,20 @@
 
 namespace hone {
 
-// What models of an architecture's quality and cost see of it: a vector of one
-// length for all architectures of a task that are built of the space's words,
-// of any depth. Logarithms of the stem's width, of the numbers of blocks and of
-// the closed-form cost (CostOf, one sequence of the task's longest); which of
-// the space's choices the stem has; and summed over the blocks, of encoder and
-// decoder alike: heads, feed-forward widths, how often each choice stands, and
-// the multiply-adds of linear layers at each precision. The order of blocks is
-// not seen.
+// What models of an architecture's quality and latency see of it: a vector of
+// one length for all architectures of a task that are built of the space's
+// words, of any depth.
+//   stem     width (itself, squared, its logarithm, which of the space's), and
+//            which of the other choices
+//   cost     logarithms of CostOf, of one sequence of the task's longest
+//   blocks   sums over the blocks of encoder and decoder, so that what each
+//            block adds by itself is linear: for each precision its linear
+//            layers, their weights and their inputs and outputs; for each kind
+//            of attention its blocks, heads and widths; how often each other
+//            choice stands; the blocks of each width of the stem
+//   network  which kinds of attention stand anywhere (networks compute some
+//            masks once), and how many neighbours differ in precision
+// The order of blocks is not seen otherwise.
 std::vector<double> Features(const SearchSpace& space,
                              const Architecture& architecture);
 

@@ -23,9 +23,9 @@ struct Shape {
   double length = 2;
   double noise = 0.01;
 };
-constexpr double kLinear[] = {0, 0.2, 0.5, 0.8, 0.95};
+constexpr double kLinear[] = {0, 0.2, 0.5, 0.8, 0.95, 0.99};
 constexpr double kLengths[] = {0.35, 0.7, 1.4, 2.8, 5.6};
-constexpr double kNoises[] = {1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3};
+constexpr double kNoises[] = {1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3};
 constexpr int kSweeps = 2;
 constexpr Index kMostToFit = 96;
 
@@ -40,6 +40,11 @@ MatrixXd ToMatrix(const GaussianProcess::Inputs& inputs) {
     matrix.row(i) = Eigen::Map<const RowVectorXd>(input.data(), columns);
   }
   return matrix;
+}
+
+VectorXd ToVector(const std::vector<double>& values) {
+  return Eigen::Map<const VectorXd>(values.data(),
+                                    static_cast<Index>(values.size()));
 }
 
 // Columns to mean 0 and, over all of them, rows of squared length 1 on average;
@@ -75,20 +80,21 @@ struct Products {
 // Without the noise, in units of s^2.
 MatrixXd Covariance(const Products& products, const Shape& shape) {
   const auto r = products.distances.array() * (std::sqrt(5.0) / shape.length);
-  return shape.linear * products.dots.array() +
+  return shape.linear * (1 + products.dots.array()) +
          (1 - shape.linear) * (1 + r + r.square() / 3) * (-r).exp();
 }
 
-Eigen::LLT<MatrixXd> Factored(MatrixXd covariance, double noise) {
-  covariance.diagonal().array() += noise;
+Eigen::LLT<MatrixXd> Factored(MatrixXd covariance, const VectorXd& noise) {
+  covariance.diagonal() += noise;
   return Eigen::LLT<MatrixXd>(covariance);
 }
 
 // The log likelihood of standardised values under the best s, but for a
 // constant.
 double LogLikelihood(const Products& products, const VectorXd& values,
-                     const Shape& shape) {
-  const auto factor = Factored(Covariance(products, shape), shape.noise);
+                     const VectorXd& variances, const Shape& shape) {
+  const auto factor =
+      Factored(Covariance(products, shape), shape.noise * variances);
   if (factor.info() != Eigen::Success) {
     return -std::numeric_limits<double>::infinity();
   }
@@ -99,16 +105,18 @@ double LogLikelihood(const Products& products, const VectorXd& values,
 }
 
 // Along one axis of the grid after the other.
-Shape LikeliestShape(const MatrixXd& x, const VectorXd& values) {
+Shape LikeliestShape(const MatrixXd& x, const VectorXd& values,
+                     const VectorXd& variances) {
   const Products products(x, x);
   Shape best;
-  double highest = LogLikelihood(products, values, best);
+  double highest = LogLikelihood(products, values, variances, best);
   const auto along = [&](double Shape::*axis, const auto& choices) {
     Shape shape = best;
     for (const double choice : choices) {
       if (choice == best.*axis) continue;
       shape.*axis = choice;
-      const double likelihood = LogLikelihood(products, values, shape);
+      const double likelihood =
+          LogLikelihood(products, values, variances, shape);
       if (likelihood > highest) {
         highest = likelihood;
         best = shape;
@@ -126,7 +134,8 @@ Shape LikeliestShape(const MatrixXd& x, const VectorXd& values) {
 }  // namespace
 
 struct GaussianProcess::State {
-  State(const MatrixXd& inputs, const VectorXd& values)
+  State(const MatrixXd& inputs, const VectorXd& values,
+        const VectorXd& variances)
       : scaling(inputs), x(scaling(inputs)), mean(values.mean()) {
     y = values.array() - mean;
     unit = std::max(std::sqrt(y.squaredNorm() / static_cast<double>(y.size())),
@@ -134,9 +143,9 @@ struct GaussianProcess::State {
     y /= unit;
     const Index step = (x.rows() + kMostToFit - 1) / kMostToFit;
     const auto some = Eigen::seq(Index{0}, Eigen::last, step);
-    shape = LikeliestShape(x(some, Eigen::all), y(some));
+    shape = LikeliestShape(x(some, Eigen::all), y(some), variances(some));
     const auto factor =
-        Factored(Covariance(Products(x, x), shape), shape.noise);
+        Factored(Covariance(Products(x, x), shape), shape.noise * variances);
     HONE_CHECK(factor.info() == Eigen::Success);
     lower = factor.matrixL();
     weights = factor.solve(y);
@@ -155,12 +164,15 @@ struct GaussianProcess::State {
 };
 
 GaussianProcess::GaussianProcess(const Inputs& inputs,
-                                 const std::vector<double>& values) {
+                                 const std::vector<double>& values,
+                                 const std::vector<double>& variances) {
   HONE_CHECK(!inputs.empty());
   HONE_CHECK_EQ(inputs.size(), values.size());
+  HONE_CHECK(variances.empty() || variances.size() == values.size());
   state_ = std::make_unique<State>(
-      ToMatrix(inputs), Eigen::Map<const VectorXd>(
-                            values.data(), static_cast<Index>(values.size())));
+      ToMatrix(inputs), ToVector(values),
+      variances.empty() ? VectorXd::Ones(static_cast<Index>(values.size()))
+                        : ToVector(variances));
 }
 
 GaussianProcess::GaussianProcess(const GaussianProcess& other)
@@ -188,8 +200,7 @@ std::vector<Belief> GaussianProcess::Predict(const Inputs& inputs) const {
   const MatrixXd explained =
       s.lower.triangularView<Eigen::Lower>().solve(between);
   for (Index i = 0; i < x.rows(); ++i) {
-    const double prior =
-        s.shape.linear * x.row(i).squaredNorm() + (1 - s.shape.linear);
+    const double prior = 1 + s.shape.linear * x.row(i).squaredNorm();
     const double left = prior - explained.col(i).squaredNorm();
     beliefs.push_back({s.mean + s.unit * means[i],
                        s.unit * std::sqrt(s.variance * std::max(left, 1e-12))});
@@ -197,14 +208,15 @@ std::vector<Belief> GaussianProcess::Predict(const Inputs& inputs) const {
   return beliefs;
 }
 
-void GaussianProcess::Add(const std::vector<double>& input, double value) {
+void GaussianProcess::Add(const std::vector<double>& input, double value,
+                          double variance) {
   State& s = *state_;
   const Index count = s.x.rows();
   const MatrixXd x = s.scaling(ToMatrix({input}));
   const MatrixXd before = Covariance(Products(s.x, x), s.shape);
   const VectorXd row = s.lower.triangularView<Eigen::Lower>().solve(before);
-  const double own = Covariance(Products(x, x), s.shape)(0, 0) + s.shape.noise -
-                     row.squaredNorm();
+  const double own = Covariance(Products(x, x), s.shape)(0, 0) +
+                     s.shape.noise * variance - row.squaredNorm();
   s.x.conservativeResize(count + 1, Eigen::NoChange);
   s.x.row(count) = x;
   s.y.conservativeResize(count + 1);
