@@ -93,10 +93,9 @@ class Runner {
     std::vector<Architecture> networks;
     const std::int64_t kinds = std::max<std::int64_t>(
         options_.measurements / kMeasurementsForEachKind, 1);
-    std::set<Architecture> kinds_drawn;
     for (std::int64_t i = 0; i < kinds; ++i) {
       const BlockStacks one = SampleStacks(space_, i, rng);
-      if (!kinds_drawn.insert(one.single).second) continue;
+      if (!drawn_.insert(one.single).second) continue;
       stacks.push_back(one);
       networks.push_back(one.single);
       networks.push_back(one.doubled);
