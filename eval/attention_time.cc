@@ -9,7 +9,7 @@
 #include <ATen/ops/randint.h>
 
 #include "eval/export/onnx_export.h"
-#include "eval/exported_network.h"
+#include "eval/timed_network.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/rng.h"
@@ -85,37 +85,17 @@ class TrainedBlock {
 };
 
 // One block as a file, in the engine.
-class ExportedBlock {
- public:
-  ExportedBlock(Engine& engine, const Architecture& architecture,
-                const TaskShape& task, const MeasurementOptions& measurement)
-      : network_(Load(engine, architecture, task, measurement)),
-        run_(task.topology == Topology::kEncoder
-                 ? ClassifyRun(network_.model(), task, measurement, kSeed)
-                 : DecodeRun(network_.decoder(), task, measurement, kSeed,
-                             times_)) {}
-
-  double Milliseconds() { return run_(); }
-
- private:
-  static ExportedNetwork Load(Engine& engine, const Architecture& architecture,
-                              const TaskShape& task,
-                              const MeasurementOptions& measurement) {
-    const ScratchFolder folder;
-    for (const auto& [name, bytes] :
-         ExportOnnx(architecture, task,
-                    InitialWeights(architecture, task, kSeed), {})) {
-      WriteFileAtomic(folder.path() / name, bytes);
-    }
-    return ExportedNetwork(
-        engine, folder.path(), task,
-        {measurement.threads, measurement.batch, measurement.tokens});
+std::unique_ptr<TimedNetwork> ExportedBlock(
+    Engine& engine, const Architecture& architecture, const TaskShape& task,
+    const MeasurementOptions& measurement) {
+  const ScratchFolder folder;
+  for (const auto& [name, bytes] : ExportOnnx(
+           architecture, task, InitialWeights(architecture, task, kSeed), {})) {
+    WriteFileAtomic(folder.path() / name, bytes);
   }
-
-  ExportedNetwork network_;
-  DecodeTimes times_;
-  TimedRun run_;
-};
+  return std::make_unique<TimedNetwork>(engine, folder.path(), task,
+                                        measurement, kSeed);
+}
 
 // Times objects that say what one run took.
 template <typename Block>
@@ -137,7 +117,7 @@ std::vector<AttentionTime> TimeAttention(
   const TaskShape task = ShapeOf(timing);
   std::vector<AttentionTime> times;
   std::vector<std::unique_ptr<TrainedBlock>> trained;
-  std::vector<std::unique_ptr<ExportedBlock>> exported;
+  std::vector<std::unique_ptr<TimedNetwork>> exported;
   for (const std::string& word : words) {
     const auto attention = WithHeads(ParseAttention(word), timing.heads);
     if (!attention) continue;
@@ -146,8 +126,7 @@ std::vector<AttentionTime> TimeAttention(
     times.push_back({word, {}, {}});
     trained.push_back(std::make_unique<TrainedBlock>(
         architecture, task, timing.training_batch, timing.training_tokens));
-    exported.push_back(std::make_unique<ExportedBlock>(engine, architecture,
-                                                       task, measurement));
+    exported.push_back(ExportedBlock(engine, architecture, task, measurement));
   }
   const auto training = AtTorchBoundary(
       "timing attention", [&] { return TimeBlocks(trained, measurement); });

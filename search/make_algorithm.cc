@@ -6,6 +6,7 @@
 #include "search/control_search.h"
 #include "search/ladder.h"
 #include "search/nsga2.h"
+#include "search/predictor_search.h"
 #include "search/regularized_evolution.h"
 #include "space/base/error.h"
 
@@ -37,6 +38,12 @@ const std::map<std::string, Factory>& Factories() {
          return MakeNsga2(context, {options.population, options.crossover_rate,
                                     options.mutation_rate, options.fresh_share,
                                     options.mixed_seeds});
+       }},
+      {"predictor",
+       [](const AlgorithmContext& context, const StudyOptions& options) {
+         return MakePredictorSearch(
+             context, {options.population, options.crossover_rate,
+                       options.mutation_rate, options.fresh_share});
        }},
       {"regularized-evolution",
        [](const AlgorithmContext& context, const StudyOptions& options) {

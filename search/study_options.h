@@ -30,7 +30,8 @@ struct StudyOptions {
   template <typename Self, typename Visitor>
   static void Fields(Self& self, Visitor&& visit) {
     visit("algorithm", self.algorithm, OneOf{SearchAlgorithmNames()},
-          "which architectures to try next; random and uniform-scaling (all "
+          "which architectures to try next; predictor: those from which models "
+          "of the trials so far expect most; random and uniform-scaling (all "
           "blocks alike) are the controls");
     visit("trials", self.trials, InRange{1, 1e7},
           "how many; may be raised later to go on");
@@ -48,17 +49,19 @@ struct StudyOptions {
         "one of so many goes on to the next rung, by domination and crowding");
     visit("short_steps", self.short_steps, InRange{1, 1e8},
           "steps of training at the fidelity short");
-    visit("population", self.population, InRange{2, 10000},
-          "nsga2: how many of the best trials may be parents; "
-          "regularized-evolution: how many of the last");
+    visit(
+        "population", self.population, InRange{2, 10000},
+        "nsga2 and predictor: how many of the best trials may be parents, and "
+        "how many trials come first; regularized-evolution: how many of the "
+        "last");
     visit("tournament", self.tournament, InRange{1, 10000},
           "regularized-evolution: how many of them compete to be a parent");
     visit("crossover_rate", self.crossover_rate, InRange{0, 1},
-          "nsga2: share of children with two parents");
+          "nsga2 and predictor: share of children with two parents");
     visit("mutation_rate", self.mutation_rate, InRange{0, 1},
           "probability that a gene of a child is redrawn");
     visit("fresh_share", self.fresh_share, InRange{0, 1},
-          "nsga2: share of suggestions that are random samples");
+          "nsga2 and predictor: share of suggestions that are random samples");
     visit("mixed_seeds", self.mixed_seeds, InRange{0, 1000},
           "nsga2: most suggestions that give the largest architecture's blocks "
           "precisions by how their rounding raises the loss, squared gradients "

@@ -7,6 +7,7 @@ namespace hone {
 // One function for each command of the program; docs/cli.md describes them.
 Command SearchCommand();
 Command PlanCommand();
+Command PredictCommand();
 Command TrainCommand();
 Command TrialsCommand();
 Command ParetoCommand();

@@ -49,6 +49,18 @@ class StudyTest(CliTest):
         for line in self.output.splitlines():
             self.assertLessEqual(len(line), 80, line)
 
+    def test_predict_learns_an_additive_latency(self):
+        arguments = ("predict", SIMULATED, "--measurements", "60",
+                     "--held-out", "30")
+        study = self.json(*arguments)
+        self.assertEqual(len(study["measured"]), 60)
+        self.assertEqual(len(study["held_out"]), 30)
+        self.assertLess(study["errors"]["mean_share"], 0.02)
+        self.assertEqual(study["repeat_errors"]["mean_share"], 0)
+        filed = list(self.folder.glob("studies/simulated.artifacts/latency/*"))
+        self.assertGreaterEqual(len(filed), 110)
+        self.assertEqual(self.json(*arguments), study)  # from what is filed
+
     def test_sensitivity_needs_a_trained_network(self):
         _, message = self.hone("sensitivity", "s.db", 0, expect=2)
         self.assertIn("trial 0 was not trained", message)

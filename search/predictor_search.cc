@@ -1,0 +1,298 @@
+#include "search/predictor_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "search/expected_hypervolume.h"
+#include "search/individual.h"
+#include "space/features.h"
+#include "space/gaussian_process.h"
+#include "space/variation.h"
+
+namespace hone {
+namespace {
+
+constexpr std::size_t kCandidates = 100;  // for each suggestion
+constexpr double kRandomShare = 0.1;      // of them
+// How far behind the worst values of the trials the reference of the
+// hypervolume lies, as a share of their range.
+constexpr double kMargin = 0.1;
+
+// The trials' values of one metric, smaller is better, on the scale that they
+// are modelled in.
+struct Scale {
+  explicit Scale(const std::vector<double>& values)
+      : logarithmic(std::all_of(values.begin(), values.end(),
+                                [](double value) { return value > 0; })) {}
+  double operator()(double value) const {
+    if (!logarithmic) return value;
+    return value > 0 ? std::log(value) : -HUGE_VAL;
+  }
+  bool logarithmic;
+};
+
+// One metric as the trials so far tell of it.
+class MetricModel {
+ public:
+  MetricModel(const GaussianProcess::Inputs& features,
+              const std::vector<double>& values)
+      : scale_(values), process_(features, Scaled(values)) {}
+
+  double Scaled(double value) const { return scale_(value); }
+  std::vector<Belief> Predict(const GaussianProcess::Inputs& features) const {
+    return process_.Predict(features);
+  }
+  // `value` on the model's scale.
+  void Add(const std::vector<double>& features, double value) {
+    process_.Add(features, value);
+  }
+
+ private:
+  std::vector<double> Scaled(std::vector<double> values) const {
+    for (double& value : values) value = scale_(value);
+    return values;
+  }
+
+  Scale scale_;
+  GaussianProcess process_;
+};
+
+double ProbabilityOf(const Constraint& constraint, const MetricModel& model,
+                     const Belief& belief) {
+  const double gap = model.Scaled(constraint.bound) - belief.mean;
+  const double below = NormalBelow(gap / belief.deviation);
+  return constraint.at_most ? below : 1 - below;
+}
+
+// What is believed of a candidate: of each objective, and that it satisfies the
+// constraints.
+struct Prospect {
+  std::vector<Belief> objectives;
+  double feasible = 1;
+};
+
+// The models of a study, and its front as they see it.
+class Surrogate {
+ public:
+  Surrogate(const AlgorithmContext& context,
+            const GaussianProcess::Inputs& features,
+            const std::vector<Individual>& trials,
+            const std::vector<Point>& constrained)
+      : constraints_(context.constraints) {
+    const auto column = [](const std::vector<Point>& rows, std::size_t axis) {
+      std::vector<double> values;
+      for (const Point& row : rows) values.push_back(row[axis]);
+      return values;
+    };
+    std::vector<Point> points;
+    for (const Individual& trial : trials) points.push_back(trial.point);
+    for (std::size_t i = 0; i < context.objectives.size(); ++i) {
+      objectives_.emplace_back(features, column(points, i));
+    }
+    for (std::size_t i = 0; i < constraints_.size(); ++i) {
+      bounded_.emplace_back(features, column(constrained, i));
+    }
+    for (Point& point : points) {
+      for (std::size_t i = 0; i < point.size(); ++i) {
+        point[i] = objectives_[i].Scaled(point[i]);
+      }
+    }
+    reference_ = ReferenceOf(points);
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      if (trials[i].violation == 0) feasible_.push_back(points[i]);
+    }
+  }
+
+  std::vector<Prospect> Look(const GaussianProcess::Inputs& features) const {
+    std::vector<Prospect> prospects(features.size());
+    for (const MetricModel& model : objectives_) {
+      const std::vector<Belief> beliefs = model.Predict(features);
+      for (std::size_t i = 0; i < features.size(); ++i) {
+        prospects[i].objectives.push_back(beliefs[i]);
+      }
+    }
+    for (std::size_t c = 0; c < constraints_.size(); ++c) {
+      const std::vector<Belief> beliefs = bounded_[c].Predict(features);
+      for (std::size_t i = 0; i < features.size(); ++i) {
+        prospects[i].feasible *=
+            ProbabilityOf(constraints_[c], bounded_[c], beliefs[i]);
+      }
+    }
+    return prospects;
+  }
+
+  // The place of the most promising one. Requires: at least one.
+  std::size_t Best(const std::vector<Prospect>& prospects) const {
+    const ExpectedHypervolume front(feasible_, reference_);
+    std::size_t best = 0;
+    double most = -1;
+    for (std::size_t i = 0; i < prospects.size(); ++i) {
+      const double promise =
+          prospects[i].feasible * front.Improvement(prospects[i].objectives);
+      if (promise > most) {
+        most = promise;
+        best = i;
+      }
+    }
+    return best;
+  }
+
+  // Takes what is expected for what will be.
+  void Believe(const std::vector<double>& features, const Prospect& prospect) {
+    Point point;
+    for (std::size_t i = 0; i < objectives_.size(); ++i) {
+      point.push_back(prospect.objectives[i].mean);
+      objectives_[i].Add(features, point.back());
+    }
+    for (MetricModel& model : bounded_) {
+      model.Add(features, model.Predict({features})[0].mean);
+    }
+    if (prospect.feasible >= 0.5) feasible_.push_back(std::move(point));
+  }
+
+ private:
+  static Point ReferenceOf(const std::vector<Point>& points) {
+    Point reference = WorstPoint(points);
+    for (std::size_t i = 0; i < reference.size(); ++i) {
+      double best = reference[i];
+      for (const Point& point : points) best = std::min(best, point[i]);
+      reference[i] += kMargin * (reference[i] - best);
+    }
+    return reference;
+  }
+
+  std::vector<Constraint> constraints_;
+  std::vector<MetricModel> objectives_;
+  std::vector<MetricModel> bounded_;  // for each constraint
+  std::vector<Point> feasible_;
+  Point reference_;
+};
+
+class PredictorSearch : public SearchAlgorithm {
+ public:
+  PredictorSearch(const AlgorithmContext& context,
+                  const PredictorSearchOptions& options)
+      : context_(context), options_(options), distinct_(*context.space) {
+    const SearchSpace& space = *context_.space;
+    if (const auto largest = space.Largest()) waiting_.push_back(*largest);
+    if (const auto smallest = space.Smallest()) waiting_.push_back(*smallest);
+    for (const Constraint& constraint : context_.constraints) {
+      bounded_.push_back({constraint.metric, Direction::kMinimize});
+    }
+  }
+
+  std::string Name() const override { return "predictor"; }
+
+  std::vector<Proposal> Suggest(std::int64_t first, int count) override {
+    std::optional<Surrogate> surrogate;
+    if (first + count > options_.population && trials_.size() >= 2) {
+      surrogate.emplace(context_, features_, trials_, constrained_);
+    }
+    std::int64_t last = -1;
+    const auto draw = [&](std::int64_t number, Rng& rng) {
+      // Asked again: what is new is running out.
+      const bool again = std::exchange(last, number) == number;
+      Draft draft = again ? Sampled(rng) : Draw(number, surrogate, rng);
+      known_.insert(draft.architecture);
+      return draft;
+    };
+    return distinct_.Suggest(context_, first, count, draw);
+  }
+
+  void Observe(const std::vector<Trial>& trials) override {
+    for (const Trial& trial : trials) {
+      if (trial.state() != TrialState::kComplete) continue;
+      features_.push_back(Features(*context_.space, trial.architecture));
+      constrained_.push_back(MinimizedValues(trial, bounded_));
+    }
+    for (Individual& one : IndividualsOf(trials, context_)) {
+      trials_.push_back(std::move(one));
+    }
+    RankIndividuals(trials_);
+    parents_.clear();
+    std::vector<Individual> fittest = trials_;
+    std::stable_sort(fittest.begin(), fittest.end(),
+                     [](const Individual& a, const Individual& b) {
+                       return a.Fitness() < b.Fitness();
+                     });
+    for (const Individual& one : fittest) {
+      if (static_cast<std::int64_t>(parents_.size()) == options_.population) {
+        break;
+      }
+      parents_.push_back(one.architecture);
+    }
+  }
+
+ private:
+  Draft Sampled(Rng& rng) const {
+    return {context_.space->Sample(rng), "random"};
+  }
+
+  Draft Draw(std::int64_t number, std::optional<Surrogate>& surrogate,
+             Rng& rng) {
+    if (!waiting_.empty()) {
+      const Architecture anchor = waiting_.front();
+      waiting_.pop_front();
+      return {anchor, "anchor"};
+    }
+    if (number < options_.population || !surrogate ||
+        rng.Bernoulli(options_.fresh_share)) {
+      return Sampled(rng);
+    }
+    const std::vector<Architecture> candidates = Candidates(rng);
+    if (candidates.empty()) return Sampled(rng);
+    GaussianProcess::Inputs features;
+    for (const Architecture& one : candidates) {
+      features.push_back(Features(*context_.space, one));
+    }
+    const std::vector<Prospect> prospects = surrogate->Look(features);
+    const std::size_t best = surrogate->Best(prospects);
+    surrogate->Believe(features[best], prospects[best]);
+    return {candidates[best], "predicted"};
+  }
+
+  // Distinct, and not proposed before.
+  std::vector<Architecture> Candidates(Rng& rng) const {
+    std::set<Architecture> candidates;
+    for (std::size_t i = 0; i < kCandidates; ++i) {
+      Architecture one = Candidate(rng);
+      if (!known_.contains(one)) candidates.insert(std::move(one));
+    }
+    return {candidates.begin(), candidates.end()};
+  }
+
+  Architecture Candidate(Rng& rng) const {
+    const SearchSpace& space = *context_.space;
+    if (rng.Bernoulli(kRandomShare)) return space.Sample(rng);
+    const Architecture& mother = rng.Pick(parents_);
+    if (!rng.Bernoulli(options_.crossover_rate)) {
+      return Mutate(space, mother, options_.mutation_rate, rng);
+    }
+    return Crossover(space, mother, rng.Pick(parents_), rng);
+  }
+
+  AlgorithmContext context_;
+  PredictorSearchOptions options_;
+  DistinctProposals distinct_;
+  std::vector<Objective> bounded_;  // the constraints' metrics
+  std::deque<Architecture> waiting_;
+  std::set<Architecture> known_;  // proposed so far
+  // Complete trials, with their features and their values of `bounded_`.
+  std::vector<Individual> trials_;
+  GaussianProcess::Inputs features_;
+  std::vector<Point> constrained_;
+  std::vector<Architecture> parents_;
+};
+
+}  // namespace
+
+std::unique_ptr<SearchAlgorithm> MakePredictorSearch(
+    const AlgorithmContext& context, const PredictorSearchOptions& options) {
+  return std::make_unique<PredictorSearch>(context, options);
+}
+
+}  // namespace hone

@@ -1,0 +1,232 @@
+#include "space/gaussian_process.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+
+#include "space/base/error.h"
+
+namespace hone {
+namespace {
+
+using Eigen::Index;
+using Eigen::MatrixXd;
+using Eigen::RowVectorXd;
+using Eigen::VectorXd;
+
+// What the covariance's shape depends on.
+struct Shape {
+  double linear = 0.5;
+  double length = 2;
+  double noise = 0.01;
+};
+constexpr double kLinear[] = {0, 0.2, 0.5, 0.8, 0.95, 0.99};
+constexpr double kLengths[] = {0.35, 0.7, 1.4, 2.8, 5.6};
+constexpr double kNoises[] = {1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3};
+constexpr int kSweeps = 2;
+constexpr Index kMostToFit = 96;
+
+// One row for each input.
+MatrixXd ToMatrix(const GaussianProcess::Inputs& inputs) {
+  const auto rows = static_cast<Index>(inputs.size());
+  const auto columns = static_cast<Index>(inputs.front().size());
+  MatrixXd matrix(rows, columns);
+  for (Index i = 0; i < rows; ++i) {
+    const std::vector<double>& input = inputs[static_cast<std::size_t>(i)];
+    HONE_CHECK_EQ(input.size(), inputs.front().size());
+    matrix.row(i) = Eigen::Map<const RowVectorXd>(input.data(), columns);
+  }
+  return matrix;
+}
+
+VectorXd ToVector(const std::vector<double>& values) {
+  return Eigen::Map<const VectorXd>(values.data(),
+                                    static_cast<Index>(values.size()));
+}
+
+// Columns to mean 0 and, over all of them, rows of squared length 1 on average;
+// those that do not vary to 0.
+struct Scaling {
+  explicit Scaling(const MatrixXd& x) : mean(x.colwise().mean()) {
+    factor = ((x.rowwise() - mean).array().square().colwise().mean()).sqrt();
+    const double smallest = 1e-9;
+    const auto varying =
+        static_cast<double>((factor.array() > smallest).count());
+    for (double& one : factor) {
+      one = one > smallest ? 1 / (one * std::sqrt(varying)) : 0;
+    }
+  }
+  MatrixXd operator()(const MatrixXd& x) const {
+    return (x.rowwise() - mean) * factor.asDiagonal();
+  }
+  RowVectorXd mean;
+  RowVectorXd factor;
+};
+
+// Of each row of `a` with each of `b`.
+struct Products {
+  Products(const MatrixXd& a, const MatrixXd& b) : dots(a * b.transpose()) {
+    distances = ((-2 * dots).colwise() + a.rowwise().squaredNorm()).rowwise() +
+                b.rowwise().squaredNorm().transpose();
+    distances = distances.cwiseMax(0).cwiseSqrt();
+  }
+  MatrixXd dots;
+  MatrixXd distances;
+};
+
+// Without the noise, in units of s^2.
+MatrixXd Covariance(const Products& products, const Shape& shape) {
+  const auto r = products.distances.array() * (std::sqrt(5.0) / shape.length);
+  return shape.linear * (1 + products.dots.array()) +
+         (1 - shape.linear) * (1 + r + r.square() / 3) * (-r).exp();
+}
+
+Eigen::LLT<MatrixXd> Factored(MatrixXd covariance, const VectorXd& noise) {
+  covariance.diagonal() += noise;
+  return Eigen::LLT<MatrixXd>(covariance);
+}
+
+// The log likelihood of standardised values under the best s, but for a
+// constant.
+double LogLikelihood(const Products& products, const VectorXd& values,
+                     const VectorXd& variances, const Shape& shape) {
+  const auto factor =
+      Factored(Covariance(products, shape), shape.noise * variances);
+  if (factor.info() != Eigen::Success) {
+    return -std::numeric_limits<double>::infinity();
+  }
+  const auto count = static_cast<double>(values.size());
+  const double variance = factor.matrixL().solve(values).squaredNorm() / count;
+  return -0.5 * count * std::log(std::max(variance, 1e-12)) -
+         factor.matrixLLT().diagonal().array().log().sum();
+}
+
+// Along one axis of the grid after the other.
+Shape LikeliestShape(const MatrixXd& x, const VectorXd& values,
+                     const VectorXd& variances) {
+  const Products products(x, x);
+  Shape best;
+  double highest = LogLikelihood(products, values, variances, best);
+  const auto along = [&](double Shape::*axis, const auto& choices) {
+    Shape shape = best;
+    for (const double choice : choices) {
+      if (choice == best.*axis) continue;
+      shape.*axis = choice;
+      const double likelihood =
+          LogLikelihood(products, values, variances, shape);
+      if (likelihood > highest) {
+        highest = likelihood;
+        best = shape;
+      }
+    }
+  };
+  for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    along(&Shape::noise, kNoises);
+    along(&Shape::length, kLengths);
+    along(&Shape::linear, kLinear);
+  }
+  return best;
+}
+
+}  // namespace
+
+struct GaussianProcess::State {
+  State(const MatrixXd& inputs, const VectorXd& values,
+        const VectorXd& variances)
+      : scaling(inputs), x(scaling(inputs)), mean(values.mean()) {
+    y = values.array() - mean;
+    unit = std::max(std::sqrt(y.squaredNorm() / static_cast<double>(y.size())),
+                    1e-12);
+    y /= unit;
+    const Index step = (x.rows() + kMostToFit - 1) / kMostToFit;
+    const auto some = Eigen::seq(Index{0}, Eigen::last, step);
+    shape = LikeliestShape(x(some, Eigen::all), y(some), variances(some));
+    const auto factor =
+        Factored(Covariance(Products(x, x), shape), shape.noise * variances);
+    HONE_CHECK(factor.info() == Eigen::Success);
+    lower = factor.matrixL();
+    weights = factor.solve(y);
+    variance = y.dot(weights) / static_cast<double>(y.size());
+  }
+
+  Scaling scaling;
+  MatrixXd x;
+  double mean;
+  double unit = 1;
+  VectorXd y;
+  Shape shape;
+  MatrixXd lower;
+  VectorXd weights;
+  double variance = 1;  // s^2, in squared units
+};
+
+GaussianProcess::GaussianProcess(const Inputs& inputs,
+                                 const std::vector<double>& values,
+                                 const std::vector<double>& variances) {
+  HONE_CHECK(!inputs.empty());
+  HONE_CHECK_EQ(inputs.size(), values.size());
+  HONE_CHECK(variances.empty() || variances.size() == values.size());
+  state_ = std::make_unique<State>(
+      ToMatrix(inputs), ToVector(values),
+      variances.empty() ? VectorXd::Ones(static_cast<Index>(values.size()))
+                        : ToVector(variances));
+}
+
+GaussianProcess::GaussianProcess(const GaussianProcess& other)
+    : state_(std::make_unique<State>(*other.state_)) {}
+GaussianProcess& GaussianProcess::operator=(const GaussianProcess& other) {
+  *state_ = *other.state_;
+  return *this;
+}
+GaussianProcess::GaussianProcess(GaussianProcess&&) noexcept = default;
+GaussianProcess& GaussianProcess::operator=(GaussianProcess&&) noexcept =
+    default;
+GaussianProcess::~GaussianProcess() = default;
+
+double GaussianProcess::noise() const {
+  return state_->unit * std::sqrt(state_->variance * state_->shape.noise);
+}
+
+std::vector<Belief> GaussianProcess::Predict(const Inputs& inputs) const {
+  std::vector<Belief> beliefs;
+  if (inputs.empty()) return beliefs;
+  const State& s = *state_;
+  const MatrixXd x = s.scaling(ToMatrix(inputs));
+  const MatrixXd between = Covariance(Products(s.x, x), s.shape);
+  const VectorXd means = between.transpose() * s.weights;
+  const MatrixXd explained =
+      s.lower.triangularView<Eigen::Lower>().solve(between);
+  for (Index i = 0; i < x.rows(); ++i) {
+    const double prior = 1 + s.shape.linear * x.row(i).squaredNorm();
+    const double left = prior - explained.col(i).squaredNorm();
+    beliefs.push_back({s.mean + s.unit * means[i],
+                       s.unit * std::sqrt(s.variance * std::max(left, 1e-12))});
+  }
+  return beliefs;
+}
+
+void GaussianProcess::Add(const std::vector<double>& input, double value,
+                          double variance) {
+  State& s = *state_;
+  const Index count = s.x.rows();
+  const MatrixXd x = s.scaling(ToMatrix({input}));
+  const MatrixXd before = Covariance(Products(s.x, x), s.shape);
+  const VectorXd row = s.lower.triangularView<Eigen::Lower>().solve(before);
+  const double own = Covariance(Products(x, x), s.shape)(0, 0) +
+                     s.shape.noise * variance - row.squaredNorm();
+  s.x.conservativeResize(count + 1, Eigen::NoChange);
+  s.x.row(count) = x;
+  s.y.conservativeResize(count + 1);
+  s.y[count] = (value - s.mean) / s.unit;
+  s.lower.conservativeResize(count + 1, count + 1);
+  s.lower.col(count).setZero();
+  s.lower.row(count).head(count) = row.transpose();
+  s.lower(count, count) = std::sqrt(std::max(own, 1e-12));
+  s.weights = s.lower.transpose().triangularView<Eigen::Upper>().solve(
+      s.lower.triangularView<Eigen::Lower>().solve(s.y));
+}
+
+}  // namespace hone
