@@ -10,8 +10,8 @@ namespace hone {
 namespace {
 
 // Multiply-adds in a millisecond.
-double Rate(const Precision& precision) {
-  if (precision.IsFloat()) return 2e7;
+double Rate(const Precision& precision, Compute compute) {
+  if (precision.IsFloat()) return compute == Compute::kBf16 ? 4e7 : 2e7;
   if (precision.int8_activations) return 6e7;
   return precision.weight_bits == 4 ? 3e7 : 2.5e7;
 }
@@ -46,7 +46,8 @@ double OtherPrecisionsMs(const StemSpec& stem, const BlockSpec& block,
     const std::int64_t weights =
         IsFactored(block.rank, in, out) ? block.rank * (in + out) : in * out;
     milliseconds += rows * static_cast<double>(weights) *
-                    (1 / Rate(precision) - 1 / Rate(block.precision));
+                    (1 / Rate(precision, stem.compute) -
+                     1 / Rate(block.precision, stem.compute));
   }
   return milliseconds;
 }
@@ -68,7 +69,7 @@ Cost BlockCost(const StemSpec& stem, BlockSpec block, TaskShape task,
 double SimulatedAccuracy(const Architecture& architecture,
                          const TaskShape& task) {
   double parameters = 0;
-  double penalty = 0;
+  double penalty = architecture.stem.compute == Compute::kBf16 ? 0.001 : 0;
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   for (const BlockSpec& block : blocks) {
     parameters += static_cast<double>(
@@ -129,20 +130,21 @@ class SimulatedEvaluator : public Evaluator {
 double SimulatedLatencyMs(const Architecture& architecture,
                           const TaskShape& task, std::int64_t batch,
                           std::int64_t tokens) {
+  const Compute compute = architecture.stem.compute;
   double in_blocks = 0;
   double milliseconds = 0.05;
   for (const BlockSpec& block : AllBlocks(architecture)) {
     const auto multiply_adds = static_cast<double>(
         BlockCost(architecture.stem, block, task, batch, tokens).multiply_adds);
     in_blocks += multiply_adds;
-    milliseconds += 0.03 + multiply_adds / Rate(block.precision);
+    milliseconds += 0.03 + multiply_adds / Rate(block.precision, compute);
     milliseconds += OtherPrecisionsMs(architecture.stem, block,
                                       static_cast<double>(batch * tokens));
   }
   const Cost all = CostOf(architecture, task, batch, tokens);
   return milliseconds +
          std::max(static_cast<double>(all.multiply_adds) - in_blocks, 0.0) /
-             Rate(Precision::kF32);
+             Rate(Precision::kF32, compute);
 }
 
 std::unique_ptr<Evaluator> MakeSimulatedEvaluator(

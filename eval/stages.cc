@@ -57,6 +57,12 @@ Json TeacherIdentity(const StageResult& files, const Teacher& teacher) {
   return hashes;
 }
 
+// Whether there is a scale to be trained: bf16 has none.
+bool HasCodes(Architecture architecture) {
+  architecture.stem.compute = Compute::kF32;
+  return architecture != WithoutPrecision(architecture);
+}
+
 std::string Bytes(NamedTensors tensors) {
   return SerializeSafeTensors({std::move(tensors), {}});
 }
@@ -383,8 +389,7 @@ std::variant<StageResult, Failure> Stages::Quantized(
     std::uint64_t seed, const std::optional<Teacher>& teacher,
     const StageResult& teacher_files, const OnProgress& on_progress) const {
   const QuantizationOptions& options = options_.quantization;
-  const bool trains =
-      options.qat_steps > 0 && architecture != WithoutPrecision(architecture);
+  const bool trains = options.qat_steps > 0 && HasCodes(architecture);
   Json inputs = {{"architecture", ToJson(architecture)},
                  {"student", student.Get(kStudentFile).sha256},
                  {"data", data_.content_hash},
