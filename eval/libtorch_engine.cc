@@ -13,6 +13,7 @@
 #include <torch/headeronly/version.h>
 
 #include "eval/engine/cpu.h"
+#include "eval/engine/file_compute.h"
 #include "eval/export/onnx_export.h"
 #include "eval/export/onnx_reader.h"
 #include "eval/torch_operations.h"
@@ -128,6 +129,7 @@ class LibTorchModel : public EngineModel {
  private:
   void Load() {
     const ReadModel model = ReadOnnx(ReadFile(file_), file_);
+    if (AsksForBf16(model.metadata, options_)) throw NoBf16(file_, "LibTorch");
     if (model.inputs.size() != 1 || model.outputs.size() != 1 ||
         model.inputs.begin()->second.dims.size() < 2) {
       throw Error(ErrorCode::kUsage,

@@ -45,9 +45,10 @@ double RelativeError(std::span<const float> actual,
   return std::sqrt(error / std::max(spread, 1e-30));
 }
 
-// Whether the engine may quantize activations that the file leaves in float.
-bool MayQuantizeOnTheFly(const Architecture& architecture) {
+// Whether the engine may round activations that the file leaves in f32.
+bool MayRoundOnTheFly(const Architecture& architecture) {
   const StemSpec& stem = architecture.stem;
+  if (stem.compute != Compute::kF32) return true;
   if (!stem.embedding.IsFloat() && !architecture.decoder.empty() &&
       stem.output == OutputEmbedding::kTied) {
     return true;
@@ -70,9 +71,11 @@ double ParityError(Engine& engine, const std::filesystem::path& folder,
                    std::int64_t threads, ExportedNetwork& network) {
   const TaskData rows = ParitySample(data, task);
   std::optional<ExportedNetwork> exact;
-  if (MayQuantizeOnTheFly(architecture)) {
-    exact.emplace(engine, folder, task,
-                  EngineOptions{.threads = threads, .activation_group = 0});
+  if (MayRoundOnTheFly(architecture)) {
+    exact.emplace(
+        engine, folder, task,
+        EngineOptions{
+            .threads = threads, .activation_group = 0, .bf16 = false});
   }
   const std::vector<float> reference =
       ComputeFlatLogits(architecture, task, quantized, rows, kInferenceBatch);

@@ -10,8 +10,8 @@ namespace hone {
 namespace {
 
 // Multiply-adds in a millisecond.
-double Rate(const Precision& precision) {
-  if (precision.IsFloat()) return 2e7;
+double Rate(const Precision& precision, Compute compute) {
+  if (precision.IsFloat()) return compute == Compute::kBf16 ? 4e7 : 2e7;
   if (precision.int8_activations) return 6e7;
   return precision.weight_bits == 4 ? 3e7 : 2.5e7;
 }
@@ -46,7 +46,8 @@ double OtherPrecisionsMs(const StemSpec& stem, const BlockSpec& block,
     const std::int64_t weights =
         IsFactored(block.rank, in, out) ? block.rank * (in + out) : in * out;
     milliseconds += rows * static_cast<double>(weights) *
-                    (1 / Rate(precision) - 1 / Rate(block.precision));
+                    (1 / Rate(precision, stem.compute) -
+                     1 / Rate(block.precision, stem.compute));
   }
   return milliseconds;
 }
@@ -79,7 +80,7 @@ std::vector<Cost> BlockCosts(const Architecture& architecture,
 double SimulatedAccuracy(const Architecture& architecture,
                          const std::vector<Cost>& costs) {
   double parameters = 0;
-  double penalty = 0;
+  double penalty = architecture.stem.compute == Compute::kBf16 ? 0.001 : 0;
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   for (const Cost& cost : costs) {
     parameters += static_cast<double>(cost.parameters);
@@ -109,18 +110,19 @@ double EstimateLoss(const Architecture& architecture, Fidelity fidelity) {
 // `all` is the cost of the whole network.
 double LatencyMs(const Architecture& architecture,
                  const std::vector<Cost>& costs, const Cost& all, double rows) {
+  const Compute compute = architecture.stem.compute;
   double in_blocks = 0;
   double milliseconds = 0.05;
   const std::vector<BlockSpec> blocks = AllBlocks(architecture);
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const auto multiply_adds = static_cast<double>(costs[i].multiply_adds);
     in_blocks += multiply_adds;
-    milliseconds += 0.03 + multiply_adds / Rate(blocks[i].precision);
+    milliseconds += 0.03 + multiply_adds / Rate(blocks[i].precision, compute);
     milliseconds += OtherPrecisionsMs(architecture.stem, blocks[i], rows);
   }
   return milliseconds +
          std::max(static_cast<double>(all.multiply_adds) - in_blocks, 0.0) /
-             Rate(Precision::kF32);
+             Rate(Precision::kF32, compute);
 }
 
 class SimulatedEvaluator : public Evaluator {

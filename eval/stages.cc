@@ -68,6 +68,12 @@ Json TeacherIdentity(const Stages::Sources& sources) {
              : Json("");
 }
 
+// Whether there is a scale to be trained: bf16 has none.
+bool HasCodes(Architecture architecture) {
+  architecture.stem.compute = Compute::kF32;
+  return architecture != WithoutPrecision(architecture);
+}
+
 std::string Bytes(NamedTensors tensors) {
   return SerializeSafeTensors({std::move(tensors), {}});
 }
@@ -513,7 +519,7 @@ std::variant<StageResult, Failure> Stages::Quantized(
   const std::optional<Teacher>& teacher = sources.teacher;
   const bool trains = options.qat_steps > 0 &&
                       candidate.fidelity == Fidelity::kTrained &&
-                      architecture != WithoutPrecision(architecture);
+                      HasCodes(architecture);
   Json inputs = {{"architecture", ToJson(architecture)},
                  {"student", student.Get(kStudentFile).sha256},
                  {"data", data_.content_hash},

@@ -93,6 +93,8 @@ at::ScalarType ScalarOf(const ReadNode& node, std::int64_t onnx) {
       return at::kInt;
     case OnnxType::kInt64:
       return at::kLong;
+    case OnnxType::kBfloat16:
+      return at::kBFloat16;
   }
   Refuse(node, "with the element type " + std::to_string(onnx));
 }
@@ -359,6 +361,8 @@ std::string ElementName(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case at::kFloat:
       return "f32";
+    case at::kBFloat16:
+      return "bf16";
     case at::kByte:
       return "u8";
     case at::kChar:

@@ -203,6 +203,25 @@ Evaluator& Workbench::evaluator() {
   return *evaluator_;
 }
 
+void Workbench::CheckCompute() {
+  const std::vector<std::string>& words = spec_.space.compute;
+  const auto bf16 = std::find(words.begin(), words.end(), Name(Compute::kBf16));
+  if (bf16 == words.end()) return;
+  evaluator();
+  const bool served =
+      engines_.empty() ||
+      std::any_of(engines_.begin(), engines_.end(),
+                  [](const auto& engine) { return engine->ComputesInBf16(); });
+  if (served) return;
+  throw Error(
+      ErrorCode::kUsage,
+      "space.compute[" + std::to_string(bf16 - words.begin()) +
+          "]: 'bf16' needs an engine that computes in it: use "
+          "measurement.engine = \"openvino\" or \"auto\" on a CPU with "
+          "avx512_bf16 or amx_bf16, which 'hone doctor' shows, or leave bf16 "
+          "out");
+}
+
 Candidate Workbench::LargestCandidate() const {
   const auto largest = space_->Largest();
   if (!largest) {

@@ -36,6 +36,9 @@ class Workbench {
   std::unique_ptr<SearchAlgorithm> MakeAlgorithm();
   // Made on the first call; trains the teacher on the first Evaluate.
   Evaluator& evaluator();
+  // Throws Error{kUsage} where the space has bf16 and no engine of the spec
+  // computes in it on this machine. The simulated one needs none.
+  void CheckCompute();
   // What stages of trials need beside their inputs (eval/stages.h).
   TrainedEvaluatorOptions StageOptions() const;
   // The space's largest architecture, as its trial trains it. Throws

@@ -50,6 +50,9 @@ std::string StemLine(const Architecture& architecture) {
   if (stem.embedding_rank > 0) {
     line += ", table of rank " + std::to_string(stem.embedding_rank);
   }
+  if (stem.compute != Compute::kF32) {
+    line += ", computed in " + Name(stem.compute);
+  }
   return line + "\n";
 }
 

@@ -230,6 +230,12 @@ const std::vector<std::string>& NamesOf<AttentionProducts>() {
   return names;
 }
 
+template <>
+const std::vector<std::string>& NamesOf<Compute>() {
+  static const std::vector<std::string> names = {"f32", "bf16"};
+  return names;
+}
+
 template <typename Enum>
 Enum Parse(std::string_view name) {
   const std::vector<std::string>& names = NamesOf<Enum>();
@@ -248,6 +254,7 @@ template OutputEmbedding Parse(std::string_view name);
 template LinformerSharing Parse(std::string_view name);
 template LinearRole Parse(std::string_view name);
 template AttentionProducts Parse(std::string_view name);
+template Compute Parse(std::string_view name);
 
 std::int64_t Heads(const AttentionSpec& attention) {
   return std::visit([](const auto& kind) { return kind.heads; }, attention);
@@ -378,6 +385,7 @@ void CheckArchitecture(const Architecture& architecture,
 
 Architecture WithoutPrecision(Architecture architecture) {
   architecture.stem.embedding = Precision::kF32;
+  architecture.stem.compute = Compute::kF32;
   for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
     for (BlockSpec& block : *blocks) {
       block.precision = Precision::kF32;
@@ -395,7 +403,8 @@ std::string ShortText(const Architecture& architecture) {
                      IfNot(stem.positions, usual.positions) +
                      IfNot(stem.norm, usual.norm) +
                      IfNot(stem.norm_place, usual.norm_place) +
-                     IfNot(stem.output, usual.output) + TableText(stem) + "L";
+                     IfNot(stem.output, usual.output) +
+                     IfNot(stem.compute, usual.compute) + TableText(stem) + "L";
   std::string lists;
   for (const auto* blocks : {&architecture.encoder, &architecture.decoder}) {
     if (blocks->empty()) continue;

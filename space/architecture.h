@@ -63,6 +63,11 @@ using LinearPrecisions = std::map<LinearRole, Precision>;
 // point, the softmax in u8 with the scale 1/255; sums are integers.
 enum class AttentionProducts { kF32, kA8 };
 
+// What everything is computed in that no precision rounds: float layers, norms,
+// softmax, residual sums. bf16: weights that no precision rounds are stored in
+// it too. Needs an engine and a CPU that compute in it.
+enum class Compute { kF32, kBf16 };
+
 // The spelling of each value, in a spec and in JSON, in declaration order.
 template <typename Enum>
 const std::vector<std::string>& NamesOf();
@@ -192,6 +197,7 @@ struct StemSpec {
   // layer widens what is looked up (Lan et al. 2020, ALBERT, 3.1). 0, or one
   // that would not make V rows smaller (IsFactored): d_model.
   std::int64_t embedding_rank = 0;
+  Compute compute = Compute::kF32;
   auto operator<=>(const StemSpec&) const = default;
 };
 
@@ -223,7 +229,8 @@ std::vector<BlockSpec> AllBlocks(const Architecture& architecture);
 // "head_dim" and "rank" stand in a block where they are not 0,
 // "linears":{"feed_forward.down":"w4"} where there are any, and
 // "attention_products":"a8" where they are not f32; in the stem "embedding"
-// where it is not f32 and "embedding_rank" where it is not 0.
+// where it is not f32, "embedding_rank" where it is not 0 and "compute" where
+// it is not f32.
 Json ToJson(const Architecture& architecture);
 // Strict inverse; checks what CheckArchitecture does. `where` names the source.
 // Throws Error{kUsage}.
@@ -238,9 +245,9 @@ Architecture ArchitectureFromJson(const Json& json, const std::string& where);
 void CheckArchitecture(const Architecture& architecture,
                        const std::string& where);
 std::string CanonicalText(const Architecture& architecture);
-// The same with all layers, products and the token table in f32: what training
-// sees. Quantization comes after it, so architectures that differ in precision
-// alone share one student.
+// The same with all layers, products, the token table and everything else in
+// f32: what training sees. Quantization comes after it, so architectures that
+// differ in precision alone share one student.
 Architecture WithoutPrecision(Architecture architecture);
 // SHA-256 of the canonical text: the identity of an architecture.
 std::string ArchitectureHash(const Architecture& architecture);

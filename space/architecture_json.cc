@@ -236,6 +236,7 @@ Json StemToJson(const StemSpec& stem) {
                {"output", Name(stem.output)}};
   if (!stem.embedding.IsFloat()) json["embedding"] = Name(stem.embedding);
   if (stem.embedding_rank > 0) json["embedding_rank"] = stem.embedding_rank;
+  if (stem.compute != Compute::kF32) json["compute"] = Name(stem.compute);
   return json;
 }
 
@@ -252,6 +253,9 @@ StemSpec StemFromJson(const Json& json, const std::string& where) {
   }
   if (json.contains("embedding_rank")) {
     stem.embedding_rank = reader.Count("embedding_rank");
+  }
+  if (json.contains("compute")) {
+    stem.compute = ReadEnum<Compute>(reader, "compute");
   }
   reader.Finish();
   return stem;

@@ -16,23 +16,24 @@ std::int64_t Elements(const CostOps::Value& shape) {
                          std::multiplies<>());
 }
 
-// Codes, scales and zero points, levels; the bias in 4 bytes; with 8-bit
-// activations their scale and zero point.
-std::int64_t LinearBytes(const LinearSpec& linear) {
+// Codes, scales and zero points, levels; a float bias, or with 8-bit
+// activations one of 4 bytes with their scale and zero point.
+std::int64_t LinearBytes(const LinearSpec& linear, std::int64_t float_bytes) {
   const std::int64_t weights = linear.in * linear.out;
   const Precision& precision = linear.precision;
-  if (precision.IsFloat()) return 4 * (weights + linear.out);
+  if (precision.IsFloat()) return float_bytes * (weights + linear.out);
   const std::int64_t scales = ScaleCount(precision, linear.out, linear.in) *
                               (precision.levels == Levels::kAsymmetric ? 5 : 4);
   const std::int64_t levels =
       precision.StoresIntegers() ? 0 : std::int64_t{1} << precision.weight_bits;
-  return CodeBytes(precision, weights) + scales + levels + 4 * linear.out +
-         (precision.int8_activations ? 5 : 0);
+  return CodeBytes(precision, weights) + scales + levels +
+         (precision.int8_activations ? 4 * linear.out + 5
+                                     : float_bytes * linear.out);
 }
 
 // Codes, whole bytes for each row, and its scale.
-std::int64_t TableBytes(const TableSpec& table) {
-  if (table.precision.IsFloat()) return 4 * table.rows * table.dim;
+std::int64_t TableBytes(const TableSpec& table, std::int64_t float_bytes) {
+  if (table.precision.IsFloat()) return float_bytes * table.rows * table.dim;
   return table.rows * (CodeBytes(table.precision, table.dim) + 4);
 }
 
@@ -41,7 +42,7 @@ std::int64_t TableBytes(const TableSpec& table) {
 void CostOps::Weights(const std::string& name, std::int64_t elements) {
   if (!weights_.insert(name).second) return;
   cost_.parameters += elements;
-  cost_.weight_bytes += 4 * elements;
+  cost_.weight_bytes += float_bytes_ * elements;
 }
 
 void CostOps::Live(std::int64_t elements) {
@@ -83,7 +84,7 @@ CostOps::Value CostOps::Lookup(const std::string& name, const Value& tokens_BT,
 CostOps::Value CostOps::Table(const std::string& name, const TableSpec& spec) {
   if (weights_.insert(name).second) {
     cost_.parameters += spec.rows * spec.dim;
-    cost_.weight_bytes += TableBytes(spec);
+    cost_.weight_bytes += TableBytes(spec, float_bytes_);
   }
   return {spec.rows, spec.dim};
 }
@@ -128,7 +129,7 @@ CostOps::Value CostOps::Linear(const std::string& name, const Value& x,
   const std::int64_t rows = Elements(x) / spec.in;
   if (weights_.insert(name).second) {
     cost_.parameters += spec.in * spec.out + spec.out;
-    cost_.weight_bytes += LinearBytes(spec);
+    cost_.weight_bytes += LinearBytes(spec, float_bytes_);
   }
   cost_.multiply_adds += rows * spec.in * spec.out;
   Value y = x;
@@ -292,7 +293,7 @@ std::optional<CostOps::Value> CostOps::Carried(
 
 Cost CostOf(const Architecture& architecture, const TaskShape& task,
             std::int64_t batch, std::int64_t tokens) {
-  CostOps ops;
+  CostOps ops(architecture.stem.compute);
   CostOps::Value input{batch, tokens};
   if (task.features > 0) input.push_back(task.features);
   Transformer(ops, architecture, task, input,

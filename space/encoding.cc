@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t kStemGenes = 9;
+constexpr std::size_t kStemGenes = 10;
 constexpr std::size_t kBlockGenes = 5;  // of every space
 
 template <typename T>
@@ -156,7 +156,8 @@ std::vector<int> Encode(const SearchSpace& space,
       IndexOf(space.DecoderLayers(),
               static_cast<std::int64_t>(architecture.decoder.size())),
       IndexOf(options.embedding, Name(stem.embedding)),
-      IndexOf(space.EmbeddingRanks(stem.d_model), stem.embedding_rank)};
+      IndexOf(space.EmbeddingRanks(stem.d_model), stem.embedding_rank),
+      IndexOf(options.compute, Name(stem.compute))};
   EncodeBlocks(space, architecture, false, genes);
   const std::size_t encoder = MostLayers(space.EncoderLayers());
   genes.resize(kStemGenes + BlockGenes(space) * encoder, -1);
@@ -186,6 +187,7 @@ Architecture Decode(const SearchSpace& space, const std::vector<int>& genes) {
   architecture.stem.embedding = ParsePrecision(At(options.embedding, genes[7]));
   architecture.stem.embedding_rank =
       At(space.EmbeddingRanks(architecture.stem.d_model), genes[8]);
+  architecture.stem.compute = Parse<Compute>(At(options.compute, genes[9]));
   architecture.encoder = DecodeBlocks(
       space, architecture, false,
       static_cast<std::size_t>(At(space.EncoderLayers(), genes[5])),

@@ -106,6 +106,7 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
   CheckList(options.norm, "norm");
   CheckList(options.norm_place, "norm_place");
   CheckList(options.output, "output");
+  CheckList(options.compute, "compute");
   CheckEmbedding();
   CheckHeads(options);
   CheckAttention("attention", options.attention,
@@ -213,12 +214,15 @@ std::vector<std::int64_t> SearchSpace::EmbeddingRanks(
 
 std::vector<StemSpec> SearchSpace::StemChoices() const {
   std::vector<StemSpec> stems;
-  const auto add_tables = [&](const StemSpec& stem) {
+  const auto add = [&](StemSpec stem) {
     for (const std::string& word : options_.embedding) {
+      stem.embedding = ParsePrecision(word);
       for (const std::int64_t rank : EmbeddingRanks(stem.d_model)) {
-        stems.push_back(stem);
-        stems.back().embedding = ParsePrecision(word);
-        stems.back().embedding_rank = rank;
+        stem.embedding_rank = rank;
+        for (const std::string& compute : options_.compute) {
+          stem.compute = Parse<Compute>(compute);
+          stems.push_back(stem);
+        }
       }
     }
   };
@@ -227,9 +231,8 @@ std::vector<StemSpec> SearchSpace::StemChoices() const {
       for (const std::string& norm : options_.norm) {
         for (const std::string& place : options_.norm_place) {
           for (const std::string& output : options_.output) {
-            add_tables({d_model, Parse<Positions>(positions), Parse<Norm>(norm),
-                        Parse<NormPlace>(place),
-                        Parse<OutputEmbedding>(output)});
+            add({d_model, Parse<Positions>(positions), Parse<Norm>(norm),
+                 Parse<NormPlace>(place), Parse<OutputEmbedding>(output)});
           }
         }
       }

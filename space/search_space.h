@@ -34,6 +34,7 @@ struct SearchSpaceOptions {
   std::vector<std::string> output = {"tied"};
   std::vector<std::string> embedding = {"f32"};
   std::vector<std::int64_t> embedding_rank = {0};
+  std::vector<std::string> compute = {"f32"};
   // Bounds on a cost metric: "parameters <= 2e6".
   std::vector<std::string> constraints = {};
 
@@ -91,6 +92,9 @@ struct SearchSpaceOptions {
     visit("embedding_rank", self.embedding_rank, InRange{0, 8192},
           "columns of the token table to try, which a linear layer widens to "
           "d_model; 0, or one that makes nothing smaller: d_model");
+    visit("compute", self.compute, OneOf{NamesOf<Compute>()},
+          "what the rest of the network is computed in, beside what precisions "
+          "round: \"f32\", or \"bf16\" where engine and CPU have it");
     visit("constraints", self.constraints, AnyValue{},
           "bounds checked before any training, such as \"parameters <= 2e6\"; "
           "metrics: parameters, multiply_adds, weight_bytes, activation_bytes, "

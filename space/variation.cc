@@ -72,7 +72,7 @@ void Resize(std::vector<BlockSpec>& blocks, std::int64_t layers, Rng& rng) {
 std::size_t StemGenes(const SearchSpace& space) {
   const SearchSpaceOptions& options = space.options();
   return 7 + (options.embedding.size() > 1) +
-         (options.embedding_rank.size() > 1);
+         (options.embedding_rank.size() > 1) + (options.compute.size() > 1);
 }
 
 // Of a block: attention, width, activation, cross-attention, precisions and
@@ -110,6 +110,9 @@ void Redraw(const SearchSpace& space, Architecture& child, Rng& rng,
   }
   if (options.embedding_rank.size() > 1 && chosen()) {
     child.stem.embedding_rank = fresh_stem.embedding_rank;
+  }
+  if (options.compute.size() > 1 && chosen()) {
+    child.stem.compute = fresh_stem.compute;
   }
   if (chosen()) Resize(child.encoder, rng.Pick(space.EncoderLayers()), rng);
   if (chosen()) Resize(child.decoder, rng.Pick(space.DecoderLayers()), rng);

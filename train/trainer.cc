@@ -12,6 +12,7 @@
 #include <torch/headeronly/version.h>
 
 #include "space/network/transformer.h"
+#include "train/compress/bf16_weights.h"
 #include "train/compress/calibration_run.h"
 #include "train/compress/qat_weights.h"
 #include "train/distill/distiller.h"
@@ -123,7 +124,10 @@ class Training {
     TrainingResult result;
     result.weights = weights_.Snapshot();
     if (auto failure = NonFiniteWeight(result.weights)) return *failure;
-    if (qat_) result.weights = qat_->Quantized(std::move(result.weights));
+    if (qat_) {
+      result.weights = InCompute(job_.architecture,
+                                 qat_->Quantized(std::move(result.weights)));
+    }
     result.final_loss = std::accumulate(losses_.begin(), losses_.end(), 0.0) /
                         static_cast<double>(losses_.size());
     result.tokens_per_second = static_cast<double>(tokens_) / seconds.count();

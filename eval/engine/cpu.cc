@@ -11,7 +11,8 @@ namespace hone {
 namespace {
 
 constexpr std::array kFlags = {"avx2",     "avx512f",     "avx512_vnni",
-                               "avx_vnni", "avx512_bf16", "amx_int8"};
+                               "avx_vnni", "avx512_bf16", "amx_int8",
+                               "amx_bf16"};
 
 std::string Trimmed(std::string_view text) {
   constexpr char kBlanks[] = " \t\n";

@@ -10,7 +10,8 @@ namespace hone {
 // What a latency depends on, of the machine it was taken on, name -> value:
 //   cpu           "model name" of /proc/cpuinfo
 //   isa           the flags among avx2 avx512f avx512_vnni avx_vnni avx512_bf16
-//                 amx_int8 that it has, in this order, separated by blanks
+//                 amx_int8 amx_bf16 that it has, in this order, separated by
+//                 blanks
 //   logical_cpus  how many it lists
 //   governor      scaling_governor of the first one; left out where unreadable
 // Only Linux's files are read; elsewhere the result is empty.

@@ -26,6 +26,10 @@ struct EngineOptions {
   // which is what parity is compared in. Layers whose weights are in longer or
   // equal blocks follow; others stay in float.
   std::int64_t activation_group = 32;
+  // A file that asks for bf16 (kComputeKey) computes in it, and an engine that
+  // cannot refuses the file; false: in f32, which is what parity is compared
+  // in.
+  bool bf16 = true;
   // Nodes are timed as they run, which makes inferences slower: for Nodes(),
   // never for a latency.
   bool profile = false;
@@ -98,8 +102,10 @@ class Engine {
   virtual ~Engine() = default;
   // name -> value: engine and version, the CPU and its flags (DescribeCpu).
   virtual std::map<std::string, std::string> Describe() const = 0;
+  // Whether it does on this CPU.
+  virtual bool ComputesInBf16() const { return false; }
   // Throws Error{kUsage} when the file cannot be loaded, with the engine's
-  // words.
+  // words, or asks for bf16 in vain.
   virtual std::unique_ptr<EngineModel> Load(
       const std::filesystem::path& onnx_file, const EngineOptions& options) = 0;
   // The decoder that a folder's files make (onnx_export.h); a fixed shape of
@@ -108,7 +114,8 @@ class Engine {
       const std::filesystem::path& folder, const EngineOptions& options) = 0;
 };
 
-// OpenVINO on the CPU: f32 stays f32 (inference_precision is set), the number
+// OpenVINO on the CPU: f32 stays f32 (inference_precision is set, to bf16 for
+// files that ask for it, where the CPU has avx512_bf16 or amx_bf16), the number
 // of threads is fixed, one stream, latency hint, no pinning of threads to
 // cores, no cache of compiled models.
 std::unique_ptr<Engine> MakeOpenVinoEngine();

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "eval/engine/file_compute.h"
 #include "eval/engine/onnxruntime_worker.h"
 #include "space/base/error.h"
 
@@ -99,8 +100,11 @@ LoadedGraph OnnxRuntimeSession::Load(const std::string& file,
                            {"activation_group", options.activation_group},
                            {"timed", options.batch > 0}})
                           .header;
-  return {ValuesOf(header.at("inputs")), ValuesOf(header.at("outputs")),
-          header.at("metadata").get<std::map<std::string, std::string>>()};
+  LoadedGraph graph{
+      ValuesOf(header.at("inputs")), ValuesOf(header.at("outputs")),
+      header.at("metadata").get<std::map<std::string, std::string>>()};
+  if (AsksForBf16(graph.metadata, options)) throw NoBf16(file, "ONNX Runtime");
+  return graph;
 }
 
 RunAnswer OnnxRuntimeSession::Run(const std::string& file,

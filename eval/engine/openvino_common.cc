@@ -1,15 +1,21 @@
 #include "eval/engine/openvino_common.h"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 
+#include "eval/engine/file_compute.h"
+
 namespace hone {
 
-ov::AnyMap Properties(const EngineOptions& options) {
+namespace {
+
+ov::AnyMap Properties(const EngineOptions& options, bool bf16) {
   // Two engines may be alive in one process, and pinned threads of both would
   // share a core.
   return {
-      ov::hint::inference_precision(ov::element::f32),
+      ov::hint::inference_precision(bf16 ? ov::element::bf16
+                                         : ov::element::f32),
       ov::inference_num_threads(static_cast<int>(options.threads)),
       ov::num_streams(1),
       ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
@@ -18,6 +24,36 @@ ov::AnyMap Properties(const EngineOptions& options) {
           static_cast<std::uint64_t>(options.activation_group)),
       ov::enable_profiling(options.profile),
   };
+}
+
+}  // namespace
+
+bool ComputesInBf16(const ov::Core& core) {
+  const auto has = core.get_property(kOpenVinoDevice, ov::device::capabilities);
+  return std::find(has.begin(), has.end(), ov::device::capability::BF16) !=
+         has.end();
+}
+
+std::string EntryOf(const ov::Model& model, const char* key) {
+  return model.has_rt_info("framework", key)
+             ? model.get_rt_info<std::string>("framework", key)
+             : "";
+}
+
+ov::CompiledModel Compiled(ov::Core& core,
+                           const std::shared_ptr<ov::Model>& model,
+                           const std::string& file,
+                           const EngineOptions& options) {
+  const bool bf16 =
+      AsksForBf16({{kComputeKey, EntryOf(*model, kComputeKey)}}, options);
+  if (bf16 && !ComputesInBf16(core)) {
+    throw Error(ErrorCode::kUsage,
+                file +
+                    ": OpenVINO cannot load this model: it is to be computed "
+                    "in bf16, and this CPU has neither avx512_bf16 nor "
+                    "amx_bf16; use a CPU that has, or a model in f32");
+  }
+  return core.compile_model(model, kOpenVinoDevice, Properties(options, bf16));
 }
 
 std::vector<float> Floats(const ov::Tensor& tensor) {

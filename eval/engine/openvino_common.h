@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,15 @@ namespace hone {
 
 inline constexpr char kOpenVinoDevice[] = "CPU";
 
-// f32 that stays f32, fixed threads, one stream, no pinning.
-ov::AnyMap Properties(const EngineOptions& options);
+bool ComputesInBf16(const ov::Core& core);
+// Fixed threads, one stream, no pinning; f32 that stays f32, or bf16 where the
+// file asks for it. Throws Error{kUsage} where the CPU has none.
+ov::CompiledModel Compiled(ov::Core& core,
+                           const std::shared_ptr<ov::Model>& model,
+                           const std::string& file,
+                           const EngineOptions& options);
+// A metadata entry of the file; empty where it is missing.
+std::string EntryOf(const ov::Model& model, const char* key);
 std::vector<float> Floats(const ov::Tensor& tensor);
 // What runs in the models, from their runtime graphs.
 std::vector<KernelCount> KernelsOf(

@@ -69,8 +69,8 @@ LoadedGraph GraphOf(const ov::Model& model) {
                                     output.get_partial_shape()));
   }
   for (const char* key : {kMaxTokensKey, kSourceLayersKey, kReachKey}) {
-    if (!model.has_rt_info("framework", key)) continue;
-    graph.metadata[key] = model.get_rt_info<std::string>("framework", key);
+    const std::string entry = EntryOf(model, key);
+    if (!entry.empty()) graph.metadata[key] = entry;
   }
   return graph;
 }
@@ -85,16 +85,14 @@ class OpenVinoRuntime : public DecoderRuntime {
     WithFileName(file_, "load", [&] {
       const auto model = core.read_model(file_);
       files.graph = GraphOf(*model);
-      decoder_ =
-          core.compile_model(model, kOpenVinoDevice, Properties(options));
+      decoder_ = Compiled(core, model, file_, options);
       request_ = decoder_.create_infer_request();
     });
     if (!std::filesystem::exists(encoder_file_)) return;
     WithFileName(encoder_file_, "load", [&] {
       const auto model = core.read_model(encoder_file_);
       files.encoder = GraphOf(*model);
-      encoder_ =
-          core.compile_model(model, kOpenVinoDevice, Properties(options));
+      encoder_ = Compiled(core, model, encoder_file_, options);
       encoder_request_ = encoder_.create_infer_request();
       encodes_ = true;
     });

@@ -24,14 +24,11 @@ class OpenVinoModel : public EngineModel {
     const std::int64_t before = HeapBytes();
     WithFileName(file_, "load", [&] {
       auto model = core.read_model(file_);
-      if (model->has_rt_info("framework", kMaxTokensKey)) {
-        max_tokens_ = std::stoll(
-            model->get_rt_info<std::string>("framework", kMaxTokensKey));
-      }
+      const std::string most = EntryOf(*model, kMaxTokensKey);
+      if (!most.empty()) max_tokens_ = std::stoll(most);
       fixed_ = FixedShape(model->input().get_partial_shape(), options);
       model->reshape(fixed_);
-      compiled_ =
-          core.compile_model(model, kOpenVinoDevice, Properties(options));
+      compiled_ = Compiled(core, model, file_, options);
       request_ = compiled_.create_infer_request();
     });
     const std::int64_t batch = std::max<std::int64_t>(options.batch, 1);
@@ -127,6 +124,8 @@ class OpenVinoEngine : public Engine {
     facts["engine_version"] = ov::get_openvino_version().buildNumber;
     return facts;
   }
+
+  bool ComputesInBf16() const override { return hone::ComputesInBf16(core_); }
 
   std::unique_ptr<EngineModel> Load(const std::filesystem::path& onnx_file,
                                     const EngineOptions& options) override {

@@ -55,6 +55,10 @@ inline OnnxAttributes Permutation(std::vector<std::int64_t> axes) {
   return {{"perm", std::move(axes)}};
 }
 
+inline OnnxAttributes CastTo(OnnxType type) {
+  return {{"to", static_cast<std::int64_t>(type)}};
+}
+
 inline std::string ShapeText(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
   for (const std::int64_t size : shape) {

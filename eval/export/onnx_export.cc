@@ -35,7 +35,8 @@ std::string ExportClassifier(const Architecture& architecture,
                              const std::map<std::string, std::string>& entries,
                              ExportTarget target) {
   OnnxWriter writer(VersionsFor(target));
-  OnnxOps ops(writer, quantized, /*steps=*/false, target);
+  OnnxOps ops(writer, quantized,
+              {.target = target, .compute = architecture.stem.compute});
   const auto input =
       task.features > 0 ? ops.FeaturesInput(task.features) : ops.TokensInput();
   ops.Output(kLogitsOutput, Classifier(ops, architecture, task, input),
@@ -48,7 +49,8 @@ std::string ExportEncoder(const Architecture& architecture,
                           const std::map<std::string, std::string>& entries,
                           ExportTarget target) {
   OnnxWriter writer(VersionsFor(target));
-  OnnxOps ops(writer, quantized, /*steps=*/false, target);
+  OnnxOps ops(writer, quantized,
+              {.target = target, .compute = architecture.stem.compute});
   const auto memories =
       EncodeSource(ops, architecture, task, ops.TokensInput());
   for (std::size_t i = 0; i < memories.size(); ++i) {
@@ -84,7 +86,9 @@ std::string ExportDecoder(const Architecture& architecture,
     entries[kReachKey] = std::to_string(*reach);
   }
   OnnxWriter writer(VersionsFor(target));
-  OnnxOps ops(writer, quantized, /*steps=*/true, target);
+  OnnxOps ops(
+      writer, quantized,
+      {.steps = true, .target = target, .compute = architecture.stem.compute});
   const auto tokens_BT = ops.TokensInput();
   std::vector<Memory> memories;
   for (std::size_t i = 0; i < architecture.decoder.size(); ++i) {
@@ -119,6 +123,10 @@ std::string SourceName(std::size_t block, const char* role) {
 
 void CheckServed(const Architecture& architecture, ExportTarget target) {
   if (target != ExportTarget::kTensorRt) return;
+  const Compute compute = architecture.stem.compute;
+  if (compute != Compute::kF32) {
+    RefuseForTensorRt("the network", "computed in " + Name(compute));
+  }
   const Precision& table = architecture.stem.embedding;
   if (!table.IsFloat()) RefuseForTensorRt("the token table", Name(table));
   for (const auto& [name, block] : NamedBlocks(architecture)) {
@@ -145,6 +153,9 @@ std::map<std::string, std::string> ExportOnnx(
   CheckServed(architecture, target);
   std::map<std::string, std::string> entries = metadata;
   entries[kMaxTokensKey] = std::to_string(task.max_tokens);
+  if (architecture.stem.compute != Compute::kF32) {
+    entries[kComputeKey] = Name(architecture.stem.compute);
+  }
   switch (TopologyOf(architecture)) {
     case Topology::kEncoder:
       return {{kModelFile, ExportClassifier(architecture, task, quantized,

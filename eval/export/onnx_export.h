@@ -37,10 +37,12 @@ std::string SourceName(std::size_t block, const char* role);
 inline constexpr char kMaxTokensKey[] = "max_tokens";
 inline constexpr char kSourceLayersKey[] = "source_layers";
 inline constexpr char kReachKey[] = "reach";
+// And what an engine is to compute in, where that is not f32: "bf16".
+inline constexpr char kComputeKey[] = "compute";
 
 // Throws Error{kUsage} when the target has no spelling for a layer's precision,
-// and names the layer: for TensorRT all but f32 and w8a8, and tables and
-// products of attention in other than f32.
+// and names the layer: for TensorRT all but f32 and w8a8, and tables,
+// products of attention and all the rest in other than f32.
 void CheckServed(const Architecture& architecture, ExportTarget target);
 
 // Writes a network as ONNX files (opset 21, IR 10; for TensorRT opset 20, IR 9;

@@ -25,7 +25,7 @@ OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
   const std::string product = Node("MatMul", {input, weight}, {}, name);
   std::string bias;
   if (!precision.int8_activations) {
-    bias = WeightConstant(name + ".bias", DType::kF32, {spec.out});
+    bias = FloatConstant(name + ".bias", {spec.out});
   } else {
     bias = target_ == ExportTarget::kTensorRt ? FloatBias(name, spec)
                                               : IntegerBias(name, spec);
@@ -36,7 +36,7 @@ OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
 std::string OnnxOps::FloatWeight(const std::string& name,
                                  const LinearSpec& spec) {
   const std::string weight =
-      WeightConstant(name + ".weight", DType::kF32, {spec.out, spec.in});
+      FloatConstant(name + ".weight", {spec.out, spec.in});
   return Node("Transpose", {weight}, Permutation({1, 0}), name);
 }
 

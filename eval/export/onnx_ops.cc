@@ -8,6 +8,7 @@
 #include "eval/export/onnx_constants.h"
 #include "eval/export/onnx_export.h"
 #include "space/base/error.h"
+#include "space/base/half.h"
 #include "space/network/angles.h"
 
 namespace hone {
@@ -54,6 +55,22 @@ std::string OnnxOps::WeightConstant(const std::string& name, DType dtype,
   return writer_.AddConstant(
       name, {TypeOf(dtype), shape,
              std::string(weight.data<char>(), weight.bytes.size())});
+}
+
+std::string OnnxOps::FloatConstant(const std::string& name,
+                                   const std::vector<std::int64_t>& shape) {
+  if (compute_ == Compute::kF32) {
+    return WeightConstant(name, DType::kF32, shape);
+  }
+  std::string as_float = name + "/Cast";
+  if (writer_.Has(as_float)) return as_float;
+  const TensorData& weight = Weight(name, DType::kF32, shape);
+  std::vector<std::uint16_t> stored;
+  for (std::int64_t i = 0; i < weight.elements(); ++i) {
+    stored.push_back(ToBf16(weight.data<float>()[i]));
+  }
+  writer_.AddConstant(name, Tensor(OnnxType::kBfloat16, shape, stored));
+  return writer_.AddNode("Cast", as_float, {name}, CastTo(OnnxType::kFloat));
 }
 
 std::string OnnxOps::Integers(const std::vector<std::int64_t>& values) {
@@ -126,15 +143,13 @@ OnnxOps::Value OnnxOps::Both(const std::string& op, const Value& x,
 
 OnnxOps::Value OnnxOps::Matrix(const std::string& name, std::int64_t rows,
                                std::int64_t columns) {
-  return {WeightConstant(name + ".weight", DType::kF32, {rows, columns}),
-          {rows, columns}};
+  return {FloatConstant(name + ".weight", {rows, columns}), {rows, columns}};
 }
 
 OnnxOps::Value OnnxOps::RandomFeatures(const std::string& name,
                                        std::int64_t rows,
                                        std::int64_t columns) {
-  return {WeightConstant(name + ".features", DType::kF32, {rows, columns}),
-          {rows, columns}};
+  return {FloatConstant(name + ".features", {rows, columns}), {rows, columns}};
 }
 
 std::string OnnxOps::SizeOf(const Value& x, std::int64_t axis) {
@@ -170,8 +185,7 @@ std::string OnnxOps::Angles(std::int64_t rows, std::int64_t dim) {
 OnnxOps::Value OnnxOps::AddPositions(const std::string& name,
                                      const Value& x_BTD, std::int64_t rows,
                                      std::int64_t dim) {
-  const std::string table =
-      WeightConstant(name + ".weight", DType::kF32, {rows, dim});
+  const std::string table = FloatConstant(name + ".weight", {rows, dim});
   return {Node("Add", {x_BTD.name, Placed(table, dim, x_BTD, 1)}), x_BTD.shape};
 }
 
@@ -202,8 +216,8 @@ OnnxOps::Value OnnxOps::Rotary(const Value& x_BHTE, std::int64_t rows) {
 OnnxOps::Value OnnxOps::LayerNorm(const std::string& name, const Value& x,
                                   std::int64_t dim) {
   return {Node("LayerNormalization",
-               {x.name, WeightConstant(name + ".weight", DType::kF32, {dim}),
-                WeightConstant(name + ".bias", DType::kF32, {dim})},
+               {x.name, FloatConstant(name + ".weight", {dim}),
+                FloatConstant(name + ".bias", {dim})},
                {{"axis", std::int64_t{-1}}, {"epsilon", kNormEpsilon}}, name),
           x.shape};
 }
@@ -215,7 +229,7 @@ OnnxOps::Value OnnxOps::RmsNorm(const std::string& name, const Value& x,
   const std::string root =
       Node("Sqrt", {Node("Add", {mean, Real(kNormEpsilon)})});
   return {Node("Mul", {Node("Div", {x.name, root}),
-                       WeightConstant(name + ".weight", DType::kF32, {dim})}),
+                       FloatConstant(name + ".weight", {dim})}),
           x.shape};
 }
 

@@ -12,6 +12,12 @@
 
 namespace hone {
 
+struct OnnxOpsOptions {
+  bool steps = false;  // of a decoder
+  ExportTarget target = ExportTarget::kOnnx;
+  Compute compute = Compute::kF32;
+};
+
 // The interpreter whose values are edges of an ONNX graph. Weights come from
 // `weights` as QuantizeClassifier lays them out and must outlive it. Every
 // shape stays dynamic in batch and tokens.
@@ -40,6 +46,10 @@ namespace hone {
 // transposed before: ONNX Runtime 1.32 refuses s8 behind a pair.
 // For TensorRT a ...a8 layer is MatMul(DQ(Q(x)), W') + b with s8 codes around
 // zero and b in float; other precisions than f32 and w8a8 are refused.
+// With compute bf16, weights that are floats are stored in bf16, each behind a
+// Cast to f32; scales stay in f32, and so does every other value of the graph:
+// what a file says is the computation in f32 with such weights. That an engine
+// is to compute in bf16 stands in its metadata (onnx_export.h).
 // A decoder is written for steps: it reads `tokens` new tokens behind what its
 // inputs remember (onnx_export.h lists them).
 class OnnxOps {
@@ -49,9 +59,13 @@ class OnnxOps {
     std::vector<std::int64_t> shape;  // -1 where dynamic
   };
 
-  OnnxOps(OnnxWriter& writer, const NamedTensors& weights, bool steps,
-          ExportTarget target = ExportTarget::kOnnx)
-      : writer_(writer), weights_(weights), steps_(steps), target_(target) {}
+  OnnxOps(OnnxWriter& writer, const NamedTensors& weights,
+          const OnnxOpsOptions& options)
+      : writer_(writer),
+        weights_(weights),
+        steps_(options.steps),
+        target_(options.target),
+        compute_(options.compute) {}
 
   // Inputs: int64 ["batch","tokens"]; f32 ["batch","tokens",width].
   Value TokensInput();
@@ -146,6 +160,9 @@ class OnnxOps {
   // The weight as a constant of the graph; one for all its uses.
   std::string WeightConstant(const std::string& name, DType dtype,
                              const std::vector<std::int64_t>& shape);
+  // A weight that no precision rounds, as f32.
+  std::string FloatConstant(const std::string& name,
+                            const std::vector<std::int64_t>& shape);
   std::string Integers(const std::vector<std::int64_t>& values);
   std::string Integer(std::int64_t value);
   std::string Real(float value);
@@ -199,6 +216,7 @@ class OnnxOps {
   const NamedTensors& weights_;
   bool steps_;
   ExportTarget target_;
+  Compute compute_;
   std::string input_;  // whose second axis is the tokens
   std::int64_t nodes_ = 0;
 };

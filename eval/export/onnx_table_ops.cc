@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::int64_t kByteBits = 8;
 
-OnnxAttributes CastTo(OnnxType type) {
-  return {{"to", static_cast<std::int64_t>(type)}};
-}
-
 std::int64_t PerByte(const TableSpec& spec) {
   return kByteBits / spec.precision.weight_bits;
 }
@@ -119,7 +115,7 @@ OnnxOps::Value OnnxOps::Lookup(const std::string& name, const Value& tokens_BT,
 OnnxOps::Value OnnxOps::Table(const std::string& name, const TableSpec& spec) {
   const std::vector<std::int64_t> shape{spec.rows, spec.dim};
   if (spec.precision.IsFloat()) {
-    return {WeightConstant(name + ".weight", DType::kF32, shape), shape};
+    return {FloatConstant(name + ".weight", shape), shape};
   }
   std::string codes = TableCodes(name, spec);
   if (PerByte(spec) > 1) {

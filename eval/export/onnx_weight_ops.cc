@@ -140,8 +140,7 @@ std::string OnnxOps::Unpacked(const std::string& name,
       name,
       {OnnxType::kUint8, {static_cast<std::int64_t>(bytes.size())}, bytes});
   const std::string places =
-      Node("Cast", {packed},
-           {{"to", static_cast<std::int64_t>(OnnxType::kInt32)}}, name);
+      Node("Cast", {packed}, CastTo(OnnxType::kInt32), name);
   const std::string rows = Node("Gather", {table_name, places}, {}, name);
   return Node("Reshape", {rows, Integers({-1})}, {}, name);
 }
@@ -182,9 +181,8 @@ std::string OnnxOps::TableWeight(const std::string& name,
   std::string value = Node("Reshape", {flat, Integers({spec.out, spec.in})}, {},
                            name + ".weight");
   if (!spec.precision.int8_activations && FitsInt4(stored)) {
-    value = Node("Cast", {value},
-                 {{"to", static_cast<std::int64_t>(OnnxType::kInt4)}},
-                 name + ".weight_int4");
+    value =
+        Node("Cast", {value}, CastTo(OnnxType::kInt4), name + ".weight_int4");
   }
   const std::vector<std::int64_t> shape = ScaleShape(spec);
   std::vector<std::string> inputs{

@@ -18,6 +18,7 @@ enum class OnnxType : std::int32_t {
   kInt8 = 3,
   kInt32 = 6,
   kInt64 = 7,
+  kBfloat16 = 16,
   kUint4 = 21,
   kInt4 = 22,
 };

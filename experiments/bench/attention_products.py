@@ -13,17 +13,16 @@ what OpenVINO runs instead.
 import argparse
 import collections
 import pathlib
-import time
 
 from runners import (onnxruntime_runner, openvino_request, openvino_runner,
-                     read_model, read_safetensors)  # sets the thread limits
+                     read_model, read_safetensors, relative_error, shape_key,
+                     time_in_turn)  # sets the thread limits
 
 import numpy as np  # noqa: E402  (after them)
 import openvino  # noqa: E402
 
 LARGEST_ERROR = 0.02
 ROUNDS = 7
-ROUND_SECONDS = 0.03
 
 
 def kernels(compiled):
@@ -41,23 +40,6 @@ def kernels(compiled):
     return counts
 
 
-def median_ms(run):
-    times = []
-    end = time.perf_counter() + ROUND_SECONDS
-    while time.perf_counter() < end or len(times) < 3:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
-
-
-def time_in_turn(runners):
-    for run in runners:
-        median_ms(run)
-    rounds = [[median_ms(run) for run in runners] for _ in range(ROUNDS)]
-    return np.median(np.array(rounds), axis=0)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dir", required=True, type=pathlib.Path)
@@ -66,8 +48,7 @@ def main():
     core = openvino.Core()
     shapes = sorted({folder.name.rsplit("_", 1)[0]
                      for folder in arguments.dir.iterdir()},
-                    key=lambda name: [int(part[1:])
-                                      for part in name.split("_")])
+                    key=shape_key)
     if not arguments.kernels:
         print("| shape | openvino f32 | openvino a8 | ratio "
               "| onnxruntime f32 | onnxruntime a8 | ratio |")
@@ -90,11 +71,12 @@ def main():
             runners += [openvino_runner(core, model, tokens),
                         onnxruntime_runner(path, tokens)]
             for one in runners[-2:]:
-                error = np.sqrt(np.mean((one() - logits) ** 2)) / logits.std()
+                error = relative_error(one(), logits)
                 if not error < LARGEST_ERROR:
                     raise SystemExit(f"{folder.name}: logits differ by {error}")
         if runners:
-            ov_f32, ort_f32, ov_a8, ort_a8 = time_in_turn(runners)
+            ov_f32, ort_f32, ov_a8, ort_a8 = np.median(
+                time_in_turn(runners, ROUNDS), axis=0)
             print(f"| {shape} | {ov_f32:.3f} | {ov_a8:.3f} "
                   f"| {ov_a8 / ov_f32:.2f} | {ort_f32:.3f} | {ort_a8:.3f} "
                   f"| {ort_a8 / ort_f32:.2f} |", flush=True)

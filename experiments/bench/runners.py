@@ -5,6 +5,7 @@ Import this before numpy: it sets the thread limits.
 
 import json
 import os
+import time
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -56,8 +57,8 @@ def openvino_request(core, model, **settings):
     } | settings).create_infer_request()
 
 
-def openvino_runner(core, model, tokens):
-    request = openvino_request(core, model)
+def openvino_runner(core, model, tokens, **settings):
+    request = openvino_request(core, model, **settings)
     shared = openvino.Tensor(tokens.copy(), shared_memory=False)
 
     def run():
@@ -66,3 +67,38 @@ def openvino_runner(core, model, tokens):
         return request.get_output_tensor().data.copy()
 
     return run
+
+
+def relative_error(logits, reference):
+    """As docs/measurement.md has it."""
+    return np.sqrt(np.mean((logits - reference) ** 2)) / reference.std()
+
+
+def median_ms(run, seconds=0.03):
+    times = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
+
+
+def time_in_turn(runners, rounds):
+    """Milliseconds [rounds, runners] in the order A B C A B C ..."""
+    for run in runners:
+        median_ms(run)
+    return np.array([[median_ms(run) for run in runners]
+                     for _ in range(rounds)])
+
+
+def interval(values):
+    """Bootstrap 95 % interval of the median."""
+    rng = np.random.default_rng(0)
+    medians = np.median(rng.choice(values, (2000, len(values))), axis=1)
+    return np.quantile(medians, [0.025, 0.975])
+
+
+def shape_key(name):
+    """Sorts "d64_t16..." by its numbers."""
+    return [int(part[1:]) for part in name.split("_")[:2]]

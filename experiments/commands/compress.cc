@@ -148,10 +148,12 @@ struct Variant {
   std::optional<Architecture> parent = std::nullopt;
 };
 
-// Precisions of blocks and of the token table; none: as they are.
+// Precisions of blocks and of the token table, and what the rest is computed
+// in; none: as they are.
 struct Words {
   std::vector<std::string> blocks;
   std::vector<std::string> tables;
+  std::string compute;
   bool empty() const { return blocks.empty() && tables.empty(); }
 };
 
@@ -161,6 +163,10 @@ std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
   std::vector<Variant> variants{
       {"trial " + std::to_string(stored.number), stored}};
   const auto add = [&](std::string name, Architecture architecture) {
+    if (!words.compute.empty()) {
+      architecture.stem.compute = Parse<Compute>(words.compute);
+      name += (name.empty() ? "" : ", rest ") + words.compute;
+    }
     for (const std::string& linear : linears) {
       SetLinear(linear, architecture);
       name += (name.empty() ? "" : " ") + linear;
@@ -189,7 +195,7 @@ std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
     if (words.blocks.empty()) add("table " + table, changed);
     add_blocks(changed, ", table " + table);
   }
-  if (words.empty()) add(linears.empty() ? "smaller" : "", resized);
+  if (words.empty()) add(sizes == Sizes{} ? "" : "smaller", resized);
   return variants;
 }
 
@@ -278,15 +284,17 @@ void Print(const std::vector<Variant>& variants, const StudyInfo& study,
 int RunCompress(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path path = arguments.positionals[0];
   const std::int64_t number = arguments.PositionalInteger(1, "N");
-  const Words words{arguments.All("precision"), arguments.All("embedding")};
+  const Words words{arguments.All("precision"), arguments.All("embedding"),
+                    arguments.Text("compute", "")};
   const Sizes sizes = SizesOf(arguments);
   const std::vector<std::string> linears = arguments.All("linear");
-  if (words.empty() && linears.empty() && sizes == Sizes{}) {
+  if (words.empty() && words.compute.empty() && linears.empty() &&
+      sizes == Sizes{}) {
     throw Error(ErrorCode::kUsage,
                 "hone compress: needs a size (--d-model, --feed-forward, "
                 "--heads, --layers, --rank, --embedding-rank), --precision "
-                "WORD, --linear ROLE=WORD, --embedding WORD, or several of "
-                "them; words: " +
+                "WORD, --linear ROLE=WORD, --embedding WORD, --compute WORD, "
+                "or several of them; words: " +
                     std::string(kPrecisionWords));
   }
   if (arguments.Has("out") &&
@@ -335,6 +343,7 @@ Command CompressCommand() {
          "of one layer of each block, such as feed_forward.down=w4; may be "
          "given again"},
         {"embedding", "WORD", "of the token table; may be given again"},
+        {"compute", "WORD", "of the rest: f32 or bf16"},
         {"d-model", "N", "keep so many channels of the residual stream"},
         {"embedding-rank", "N", "make the token table a product of two"},
         {"feed-forward", "N", "keep so many neurons of each block"},

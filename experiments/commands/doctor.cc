@@ -1,11 +1,10 @@
 #include <filesystem>
 #include <fstream>
-#include <set>
-#include <sstream>
 
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
 
+#include "eval/engine/cpu.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
@@ -52,17 +51,10 @@ std::string ValueIn(const char* file, const std::string& name) {
 }
 
 Check CheckInstructions() {
-  std::istringstream flags(ValueIn("/proc/cpuinfo", "flags"));
-  const std::set<std::string> wanted = {
-      "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8"};
-  std::string found;
-  bool vnni = false;
-  for (std::string flag; flags >> flag;) {
-    if (!wanted.contains(flag)) continue;
-    found += (found.empty() ? "" : " ") + flag;
-    vnni = vnni || flag.ends_with("vnni");
-  }
-  if (vnni) return {"instructions", Verdict::kGood, found};
+  const auto cpu = DescribeCpu();
+  const std::string found = cpu.contains("isa") ? cpu.at("isa") : "";
+  if (found.find("vnni") != std::string::npos)
+    return {"instructions", Verdict::kGood, found};
   return {"instructions", Verdict::kNote,
           (found.empty() ? "none of interest" : found) +
               "; without VNNI set quantization.reduce_range = true"};
@@ -131,6 +123,20 @@ Check CheckOpenVino() {
   }
 }
 
+Check CheckBf16() {
+  try {
+    if (MakeEngine("openvino")->ComputesInBf16()) {
+      return {"bf16", Verdict::kGood,
+              "openvino computes in it; space.compute may list it"};
+    }
+    return {"bf16", Verdict::kNote,
+            "this CPU has neither avx512_bf16 nor amx_bf16; leave "
+            "space.compute = [\"f32\"]"};
+  } catch (const std::exception& error) {
+    return {"bf16", Verdict::kBad, error.what()};
+  }
+}
+
 Check CheckOnnxRuntime() {
   try {
     return {"onnxruntime", Verdict::kGood,
@@ -155,6 +161,7 @@ std::vector<Check> CheckMachine() {
           CheckFileSystem("."),
           {"libtorch", Verdict::kGood, TorchVersion()},
           CheckOpenVino(),
+          CheckBf16(),
           CheckOnnxRuntime(),
           {"sqlite", Verdict::kGood, SqliteDescription()},
           CheckWordNet()};

@@ -124,6 +124,7 @@ void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(spec, ArtifactsPath(path), workers,
                       progress.PhaseCallback(), &context.cancelled);
+  workbench.CheckCompute();
   MakeParentFolder(path);
   const FileLock lock =
       FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);

@@ -5,11 +5,20 @@
 
 namespace hone {
 
-// The same number in f32, which holds every one of 16 bits exactly.
+// Numbers of 16 bits; f32 holds every one of them exactly.
 
 // bf16: the upper half of an f32.
 inline float FromBf16(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+// The nearest bf16, of two equally near ones the even one; NaN stays NaN.
+inline std::uint16_t ToBf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) {  // its payload could round away
+    return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
+  }
+  return static_cast<std::uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
 }
 
 // f16 (IEEE 754 binary16): 1 bit sign, 5 exponent, 10 fraction.

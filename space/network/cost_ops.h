@@ -16,6 +16,10 @@ class CostOps {
  public:
   using Value = std::vector<std::int64_t>;
 
+  // `compute`: what weights are stored in that no precision rounds.
+  explicit CostOps(Compute compute = Compute::kF32)
+      : float_bytes_(compute == Compute::kBf16 ? 2 : 4) {}
+
   const Cost& cost() const { return cost_; }
 
   Value Embedding(const std::string& name, const Value& tokens_BT,
@@ -91,6 +95,7 @@ class CostOps {
   Value Pointwise(const Value& x);
   Value Broadcast(const Value& x, const Value& y);
 
+  std::int64_t float_bytes_;
   std::set<std::string> weights_;
   Cost cost_;
 };

@@ -65,7 +65,7 @@ class IntegerLayer {
 
   std::string File() const {
     OnnxWriter writer;
-    OnnxOps ops(writer, tensors_, /*steps=*/false);
+    OnnxOps ops(writer, tensors_, {});
     const auto x = ops.FeaturesInput(spec_.in);
     ops.Output(kLogitsOutput, ops.Linear("layer", x, spec_),
                {"batch", "tokens", spec_.out});

@@ -11,15 +11,16 @@ TEST(ParseCpuInfo, ReadsModelFlagsAndCount) {
   const std::string text =
       "processor\t: 0\n"
       "model name\t: Some CPU @ 2.00GHz\n"
-      "flags\t\t: fpu avx512_vnni avx2 avx512f avx2_not\n"
+      "flags\t\t: fpu amx_bf16 avx512_vnni avx2 avx512f avx2_not\n"
       "bugs\t\t:\n"
       "\n"
       "processor\t: 1\n"
       "model name\t: Some CPU @ 2.00GHz\n"
       "flags\t\t: fpu avx2\n";
-  EXPECT_EQ(ParseCpuInfo(text), (Facts{{"cpu", "Some CPU @ 2.00GHz"},
-                                       {"isa", "avx2 avx512f avx512_vnni"},
-                                       {"logical_cpus", "2"}}));
+  EXPECT_EQ(ParseCpuInfo(text),
+            (Facts{{"cpu", "Some CPU @ 2.00GHz"},
+                   {"isa", "avx2 avx512f avx512_vnni amx_bf16"},
+                   {"logical_cpus", "2"}}));
 }
 
 TEST(ParseCpuInfo, LeavesOutWhatIsNotThere) {

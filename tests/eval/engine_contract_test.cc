@@ -130,6 +130,33 @@ TEST_P(EngineContract, FloatModelsRunInFloat) {
   }
 }
 
+// A file that asks for bf16 gets it or is refused, and runs in f32 on demand.
+TEST_P(EngineContract, Bf16IsComputedOrRefused) {
+  Architecture architecture =
+      Make(128, {Block(MultiHead(4), 256, Precision::kF32)});
+  architecture.stem.compute = Compute::kBf16;
+  const Exported exported(folder_, architecture);
+  const auto tokens = RandomTokens(16, kTask.vocabulary, 6);
+  const auto expected = exported.Reference(tokens, 1, 16);
+  const auto exact =
+      engine_->Load(exported.file, {1, 1, 16, 0, /*bf16=*/false});
+  EXPECT_LT(RelativeError(exact->Run(tokens, 1, 16), expected), 1e-4);
+  if (engine_->ComputesInBf16()) {
+    const auto model = engine_->Load(exported.file, {1, 1, 16});
+    EXPECT_LT(RelativeError(model->Run(tokens, 1, 16), expected), 0.02);
+    return;
+  }
+  try {
+    engine_->Load(exported.file, {1, 1, 16});
+    FAIL() << "loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr(exported.file.string()));
+    EXPECT_THAT(error.what(), HasSubstr(Title()));
+    EXPECT_THAT(error.what(), HasSubstr("bf16"));
+  }
+}
+
 // Vectors instead of token numbers.
 TEST_P(EngineContract, ReadsFeatures) {
   const TaskShape task = FeatureShape(6, 3, 9);

@@ -39,13 +39,15 @@ Logits LogitsOf(const NetworkCase& one, const NamedTensors& weights) {
   }
   const TaskData rows = RandomExamples(one.task, 3 * one.task.max_tokens, 1000);
   const auto engine = MakeOpenVinoEngine();
+  const bool bf16 = engine->ComputesInBf16();
   const auto exported = [&](const EngineOptions& options) {
     return ExportedNetwork(*engine, folder.path(), one.task, options)
         .FlatLogits(rows, kBatch);
   };
   return {
       ComputeFlatLogits(one.architecture, one.task, quantized, rows, kBatch),
-      exported({.activation_group = 0}), exported({})};
+      exported({.activation_group = 0, .bf16 = false}),
+      exported({.bf16 = bf16})};
 }
 
 class ExportedVsEager : public ::testing::TestWithParam<NetworkCase> {};
@@ -133,6 +135,22 @@ INSTANTIATE_TEST_SUITE_P(F32WithA8, MixedVsEager,
                          [](const auto& info) { return TestName(info.param); });
 INSTANTIATE_TEST_SUITE_P(W8A8WithA8, MixedVsEager,
                          ::testing::ValuesIn(CasesInA8(64, Precision::kW8A8)),
+                         [](const auto& info) { return TestName(info.param); });
+
+class Bf16VsEager : public ::testing::TestWithParam<NetworkCase> {};
+
+// The file says bf16 weights and f32 arithmetic. That every activation is then
+// rounded to 8 binary digits too adds noise.
+TEST_P(Bf16VsEager, LogitsAgree) {
+  const NetworkCase& one = GetParam();
+  const Logits logits =
+      LogitsOf(one, RandomWeights(one.architecture, one.task, 5));
+  EXPECT_LT(RelativeError(logits.exact, logits.eager), 0.01);
+  EXPECT_LT(RelativeError(logits.measured, logits.eager), 0.04);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, Bf16VsEager,
+                         ::testing::ValuesIn(Bf16Cases(64)),
                          [](const auto& info) { return TestName(info.param); });
 
 // The eager interpreter against plain arithmetic, on the same scales.

@@ -187,6 +187,45 @@ TEST(ExportOnnx, TablesStayInTheirCodes) {
   EXPECT_THAT(MessageOf(architecture, floats), HasSubstr("embedding.weight"));
 }
 
+// Weights of 16 bits behind a Cast, but for codes and their scales.
+TEST(ExportOnnx, Bf16WeightsAreStoredAsSuch) {
+  Architecture architecture = Make(64, {Precision::kF32, Precision::kW8A8});
+  const std::string plain = Export(architecture);
+  EXPECT_FALSE(ReadOnnx(plain).metadata.contains(kComputeKey));
+  architecture.stem.compute = Compute::kBf16;
+  const NamedTensors weights = Quantized(architecture);
+  const std::string bytes =
+      ExportOnnx(architecture, kTask, weights, {}).at(kModelFile);
+  const ReadModel model = ReadOnnx(bytes);
+  EXPECT_EQ(model.metadata.at(kComputeKey), "bf16");
+  std::int64_t halves = 0;
+  for (const auto& [name, constant] : model.constants) {
+    const auto weight = weights.find(name);
+    if (weight == weights.end()) continue;
+    const std::string type = OnnxTypeName(constant.type);
+    if (weight->second.dtype != DType::kF32 || name.ends_with("scale")) {
+      EXPECT_NE(type, "bf16") << name;
+      continue;
+    }
+    ++halves;
+    ASSERT_EQ(type, "bf16") << name;
+    for (std::int64_t i = 0; i < weight->second.elements(); ++i) {
+      // The upper half of each f32, whose lower half is 0.
+      const char* value = weight->second.data<char>() + 4 * i;
+      const auto at = static_cast<std::size_t>(2 * i);
+      ASSERT_EQ(constant.bytes.substr(at, 2), std::string(value + 2, 2))
+          << name;
+      ASSERT_EQ(std::string(value, 2), std::string(2, '\0')) << name;
+    }
+  }
+  EXPECT_GT(halves, 20);
+  EXPECT_EQ(model.CountOps("Cast"), halves);
+  const auto predicted =
+      static_cast<double>(CostOf(architecture, kTask, 1, 8).weight_bytes);
+  EXPECT_GE(static_cast<double>(bytes.size()), predicted);
+  EXPECT_LE(static_cast<double>(bytes.size()), predicted + 20e3);
+}
+
 TEST(ExportOnnx, NamesAMissingWeight) {
   const Architecture architecture =
       Make(32, {Precision::kF32, Precision::kW8A8, Precision::kW4});

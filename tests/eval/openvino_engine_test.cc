@@ -29,6 +29,35 @@ TEST(OpenVinoEngine, FloatModelsRunInFloat) {
   }
 }
 
+// What no precision rounds really runs in bf16, beside layers in 8 bits too;
+// only the table, the input and what goes out are of another type.
+TEST(OpenVinoEngine, Bf16NetworksRunInBf16) {
+  const auto engine = MakeOpenVinoEngine();
+  if (!engine->ComputesInBf16()) {
+    GTEST_SKIP() << "this CPU has neither avx512_bf16 nor amx_bf16";
+  }
+  for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
+    Architecture architecture = Make(
+        128, std::vector<BlockSpec>(2, Block(MultiHead(4), 256, precision)));
+    architecture.stem.compute = Compute::kBf16;
+    const ScratchFolder folder;
+    const Exported exported(folder, architecture);
+    for (const EngineOptions& options :
+         {EngineOptions{1, 1, 16}, EngineOptions{1, 0, 0}}) {
+      const auto model = engine->Load(exported.file, options);
+      const bool float_layers = precision.IsFloat();
+      EXPECT_EQ(CountFullyConnected(*model, "bf16"), float_layers ? 13 : 1);
+      EXPECT_EQ(CountFullyConnected(*model, "u8"), float_layers ? 0 : 12);
+      for (const KernelCount& kernel : model->Kernels()) {
+        for (const char* layer : {"MatMul", "MVN", "Subgraph", "Softmax"}) {
+          if (kernel.layer != layer) continue;
+          EXPECT_EQ(kernel.precision, "bf16") << kernel.layer;
+        }
+      }
+    }
+  }
+}
+
 TEST(OpenVinoEngine, Int8LayersRunInInt8) {
   const auto cpu = DescribeCpu();
   if (!cpu.contains("isa") || cpu.at("isa").empty()) {

@@ -40,8 +40,8 @@ std::vector<float> ReferenceLogits(const Architecture& architecture,
                                    std::int64_t batch, std::int64_t length,
                                    InputRanges* ranges = nullptr);
 
-// `weights` rounded to the table's and each block's precision; activations'
-// ranges are those that `tokens` give.
+// `weights` rounded to what the network computes in and to the table's and each
+// block's precision; activations' ranges are those that `tokens` give.
 NamedTensors QuantizeByRange(const Architecture& architecture,
                              const TaskShape& task, const NamedTensors& weights,
                              const std::vector<std::int64_t>& tokens,

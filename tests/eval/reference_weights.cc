@@ -242,6 +242,14 @@ void RoundInput(NamedTensors& weights, const LinearLayer& layer,
       Make(DType::kU8, {}, std::vector<std::uint8_t>{zero});
 }
 
+// To 8 binary digits, halfway to the even one; of numbers that are not tiny.
+float InBf16(float value) {
+  if (value == 0) return value;
+  const int exponent = std::ilogb(value) - 7;
+  return static_cast<float>(
+      std::ldexp(std::nearbyint(std::ldexp(value, -exponent)), exponent));
+}
+
 // Products of attention stay as they are.
 Architecture WithFloatLayers(const Architecture& architecture) {
   Architecture floats = WithoutPrecision(architecture);
@@ -279,6 +287,13 @@ NamedTensors QuantizeByRange(const Architecture& architecture,
   WeightVisitor visitor(drawn, linears, 0);
   VisitWeights(visitor, architecture, task);
   NamedTensors quantized = weights;
+  const bool in_bf16 = architecture.stem.compute == Compute::kBf16;
+  for (auto& [name, weight] : quantized) {
+    float* values = weight.data<float>();
+    for (std::int64_t i = 0; in_bf16 && i < weight.elements(); ++i) {
+      values[i] = InBf16(values[i]);
+    }
+  }
   for (const auto& [name, spec] : visitor.tables()) {
     if (spec.precision.IsFloat()) continue;
     RoundWeight(quantized, {name, {spec.dim, spec.rows, spec.precision}});

@@ -44,6 +44,15 @@ TEST(SimulatedLatency, GrowsWithWorkAndFallsWithBits) {
   EXPECT_LT(latency(128, 2, Precision::kW8A8, 16), base);
 }
 
+TEST(SimulatedLatency, FallsInBf16) {
+  for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
+    Architecture architecture = {{128}, {{MultiHead(4), {256}, precision}}};
+    const double before = SimulatedLatencyMs(architecture, kTask, 1, 16);
+    architecture.stem.compute = Compute::kBf16;
+    EXPECT_LT(SimulatedLatencyMs(architecture, kTask, 1, 16), before);
+  }
+}
+
 // Layer by layer from f32 to w8a8 every step gains, whole or factored, and the
 // rates are those by hand: 2e7 and 6e7 multiply-adds in a millisecond.
 TEST(SimulatedLatency, CountsEachLayerAtItsPrecision) {

@@ -93,8 +93,11 @@ TEST(TensorRtExport, RefusesTablesAndProductsInFewBits) {
   table.architecture.stem.embedding = ParsePrecision("w8");
   NetworkCase products = EncoderCase("full", {32}, Precision::kF32);
   products.architecture.encoder[1].products = AttentionProducts::kA8;
+  NetworkCase halves = EncoderCase("full", {32}, Precision::kF32);
+  halves.architecture.stem.compute = Compute::kBf16;
   for (const auto& [one, part] :
-       {std::pair(table, "the token table is w8"),
+       {std::pair(halves, "the network is computed in bf16"),
+        std::pair(table, "the token table is w8"),
         std::pair(products,
                   "the attention of 'encoder.1' is computed in a8")}) {
     try {

@@ -1,5 +1,7 @@
 #include "eval/trained_evaluator.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "eval/libtorch_engine.h"
@@ -92,6 +94,41 @@ TEST_F(TrainedEvaluatorTest, PrecisionsShareOneStudent) {
             Sha(outcomes[3], "student.safetensors"));
   EXPECT_GT(Measured(outcomes[0]).metrics.at("file_bytes").value,
             Measured(outcomes[1]).metrics.at("file_bytes").value);
+}
+
+// bf16 is another rounding of the same student, and QAT has nothing to train in
+// it; the file is half as long, and its parity is that of the file.
+TEST_F(TrainedEvaluatorTest, Bf16SharesTheStudentAndIsMeasured) {
+  const auto engine = MakeOpenVinoEngine();
+  if (!engine->ComputesInBf16()) {
+    GTEST_SKIP() << "this CPU has neither avx512_bf16 nor amx_bf16";
+  }
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  options.measurement.rounds = 3;
+  options.measurement.round_milliseconds = 1;
+  options.quantization.qat_steps = 10;
+  std::vector<Candidate> batch = {Batch()[0], Batch()[1]};
+  for (const std::size_t i : {0, 1}) {
+    batch.push_back(batch[i]);
+    batch.back().architecture.stem.compute = Compute::kBf16;
+  }
+  const auto outcomes =
+      TrainedEvaluator(options, data_, engine.get()).Evaluate(batch);
+  for (const std::size_t i : {0, 1}) {
+    const Measurement& plain = Measured(outcomes[i]);
+    const Measurement& half = Measured(outcomes[i + 2]);
+    EXPECT_EQ(Sha(outcomes[i], "student.safetensors"),
+              Sha(outcomes[i + 2], "student.safetensors"));
+    EXPECT_LT(half.metrics.at("weight_bytes").value,
+              plain.metrics.at("weight_bytes").value);
+    EXPECT_LT(half.metrics.at("parity_error").value, 0.01);
+    EXPECT_NEAR(half.metrics.at("accuracy").value,
+                plain.metrics.at("accuracy").value, 0.05);
+    EXPECT_TRUE(std::any_of(
+        half.kernels.begin(), half.kernels.end(), [](const KernelCount& one) {
+          return one.layer == "FullyConnected" && one.precision == "bf16";
+        }));
+  }
 }
 
 // What is given as the largest stands in for a parent; what cannot be cut out

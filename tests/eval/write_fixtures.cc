@@ -1,7 +1,8 @@
 // Writes exported networks with the logits that they must give, for programs
-// that do not share our code: tests/eval/onnx_check.py and
-// experiments/bench/latency_peers.py and attention_products.py. Usage:
-// write_fixtures DIR check|peers|products
+// that do not share our code: tests/eval/onnx_check.py (check) and
+// experiments/bench/: latency_peers.py and linear_spellings.py (peers),
+// attention_products.py (products), bf16.py (bf16). Usage:
+// write_fixtures DIR SET
 //
 // NAME/*.onnx               the exported files
 // NAME/fixture.safetensors  the f32 weights that they were made from; "tokens"
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,6 +108,13 @@ std::vector<Fixture> CheckFixtures() {
   for (const NetworkCase& one : MixedCases(40)) {
     fixtures.push_back(Named(one, Precision::kW8A8, 2, 17));
   }
+  for (const NetworkCase& one : Bf16Cases(48)) {
+    Architecture rounded = one.architecture;
+    rounded.stem.compute = Compute::kF32;
+    const bool exact = rounded == WithoutPrecision(rounded);
+    fixtures.push_back(
+        Named(one, exact ? Precision::kF32 : Precision::kW8A8, 2, 17));
+  }
   return fixtures;
 }
 
@@ -125,6 +134,35 @@ std::vector<Fixture> PeerFixtures() {
                             precision,
                             1,
                             tokens});
+      }
+    }
+  }
+  return fixtures;
+}
+
+// The same in f32, bf16, w8a8, and w8a8 with the rest in bf16.
+std::vector<Fixture> Bf16Fixtures() {
+  std::vector<Fixture> fixtures;
+  for (const std::int64_t d_model : {64, 128, 256, 512}) {
+    for (const std::int64_t tokens : {16, 128}) {
+      for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
+        for (const Compute compute : {Compute::kF32, Compute::kBf16}) {
+          StemSpec stem{d_model};
+          stem.compute = compute;
+          std::string kind = Name(precision);
+          if (compute == Compute::kBf16) {
+            kind = precision.IsFloat() ? "bf16" : kind + "-bf16";
+          }
+          fixtures.push_back(
+              {{"d" + std::to_string(d_model) + "_t" + std::to_string(tokens) +
+                    "_" + kind,
+                {stem, std::vector<BlockSpec>(
+                           2, {MultiHead(4), {4 * d_model}, precision})},
+                ClassifierShape(8000, 45, 128)},
+               precision,
+               1,
+               tokens});
+        }
       }
     }
   }
@@ -152,21 +190,24 @@ std::vector<Fixture> ProductFixtures() {
   return fixtures;
 }
 
-std::vector<Fixture> FixturesOf(const std::string& set) {
-  if (set == "check") return CheckFixtures();
-  return set == "peers" ? PeerFixtures() : ProductFixtures();
-}
+using Fixtures = std::vector<Fixture> (*)();
+const std::map<std::string, Fixtures> kSets = {{"check", CheckFixtures},
+                                               {"peers", PeerFixtures},
+                                               {"bf16", Bf16Fixtures},
+                                               {"products", ProductFixtures}};
 
 }  // namespace
 }  // namespace hone
 
 int main(int argc, char** argv) {
-  const std::string set = argc == 3 ? argv[2] : "";
-  if (set != "check" && set != "peers" && set != "products") {
-    std::cerr << "usage: write_fixtures DIR check|peers|products\n";
+  const auto set = hone::kSets.find(argc == 3 ? argv[2] : "");
+  if (set == hone::kSets.end()) {
+    std::cerr << "usage: write_fixtures DIR SET, with one of the sets:";
+    for (const auto& [name, fixtures] : hone::kSets) std::cerr << " " << name;
+    std::cerr << "\n";
     return 2;
   }
-  for (const hone::Fixture& fixture : hone::FixturesOf(set)) {
+  for (const hone::Fixture& fixture : set->second()) {
     hone::Write(std::filesystem::path(argv[1]) / fixture.network.name, fixture);
   }
   return 0;

@@ -394,7 +394,7 @@ class MessagesTest(CliTest):
     def test_doctor_without_a_study(self):
         report = self.json("doctor")
         names = {check["check"] for check in report["checks"]}
-        self.assertTrue({"cores", "memory", "disk", "sqlite"} <= names, names)
+        self.assertTrue({"cores", "memory", "disk", "bf16", "sqlite"} <= names, names)
 
     def test_missing_model_folder(self):
         for command in ["eval", "classify", "bench"]:

@@ -108,6 +108,7 @@ class TrainedTest(CliTest):
         self.check_libtorch(quality)
         self.check_tensorrt(study, number)
         self.check_compression(study, best)
+        self.check_bf16(study, best)
         self.check_sensitivity(study, best)
 
         repeat = self.json("rerun", study, number)
@@ -290,6 +291,35 @@ class TrainedTest(CliTest):
         _, message = self.hone("compress", study, number, "--d-model", "64",
                                expect=2)
         self.assertIn(f"d_model is {before}, and 64 is asked for", message)
+
+    def check_bf16(self, study, trial):
+        """A model in bf16 where this machine has it, else a refusal."""
+        _, message = self.hone(
+            "search", "own.toml", "--study", "bf16.db", "--set",
+            'space.compute=["f32","bf16"]', "--set",
+            'measurement.engine="libtorch"', expect=2)
+        self.assertIn("space.compute[1]: 'bf16' needs an engine", message)
+        self.assertFalse((self.folder / "bf16.db").exists())
+        checks = {check["check"]: check["verdict"]
+                  for check in self.json("doctor")["checks"]}
+        has_bf16 = checks["bf16"] == "ok"
+        compressed = self.json("compress", study, trial["number"], "--compute",
+                               "bf16", expect=0 if has_bf16 else 3)[1]
+        self.assertEqual(compressed["model"], "bf16")
+        self.assertEqual(compressed["architecture"]["stem"]["compute"], "bf16")
+        if not has_bf16:
+            self.assertIn("avx512_bf16", compressed["failure"]["reason"])
+            return
+        self.assertLess(compressed["metrics"]["weight_bytes"]["value"],
+                        trial["metrics"]["weight_bytes"]["value"])
+        page, _ = self.hone("compress", study, trial["number"], "--compute",
+                            "bf16", "--precision", "w8a8", "--out", "out/bf16")
+        self.assertIn("w8a8, rest bf16", page)
+        _, message = self.hone("bench", "out/bf16", "--engine", "libtorch",
+                               expect=2)
+        self.assertIn("LibTorch cannot load this model", message)
+        kernels = self.hone("inspect", "out/bf16")[0]
+        self.assertIn("bf16", kernels)
 
     def check_sensitivity(self, study, trial):
         number = trial["number"]

@@ -62,6 +62,18 @@ TEST(Architecture, TablesOfTokensAreWrittenWhereTheyAreNotPlain) {
   }
 }
 
+TEST(Architecture, ComputeIsWrittenWhereItIsNotF32) {
+  Architecture other = kExample;
+  other.stem.compute = Compute::kBf16;
+  EXPECT_EQ(WithoutPrecision(other), WithoutPrecision(kExample));
+  const std::string text = CanonicalText(other);
+  EXPECT_NE(text.find(R"("stem":{"compute":"bf16","d_model":128,)"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(ArchitectureFromJson(ParseJson(text, "t"), "t"), other);
+  EXPECT_EQ(ShortText(other).substr(0, 12), "d128 bf16 L3");
+}
+
 TEST(Architecture, RefusesWhatItDoesNotKnow) {
   const auto refused = [](const std::string& from, const std::string& to,
                           const std::string& message) {
@@ -94,6 +106,8 @@ TEST(Architecture, RefusesWhatItDoesNotKnow) {
   refused(R"("stem":{)", R"("stem":{"embedding_rank":128,)",
           "a.json.stem.embedding_rank: 128 is not below d_model 128");
   refused(R"("stem":{)", R"("stem":{"embedding_rank":0,)", "from 1 to");
+  refused(R"("stem":{)", R"("stem":{"compute":"bf15",)",
+          "a.json.stem.compute: unknown word 'bf15'; did you mean 'bf16'");
 }
 
 TEST(Architecture, EveryKindRoundTrips) {

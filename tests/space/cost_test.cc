@@ -96,6 +96,30 @@ TEST(Cost, BytesOfATokenTable) {
   EXPECT_EQ(cost("f32", 61), whole);
 }
 
+// Everything that is a float in the file is half as long; codes and scales
+// stay.
+TEST(Cost, BytesInBf16) {
+  const auto cost = [](const char* word, Compute compute) {
+    StemSpec stem{64};
+    stem.compute = compute;
+    return CostOf({stem, {{MultiHead(4), {128}, ParsePrecision(word)}}}, kTask,
+                  1, 10);
+  };
+  const Cost plain = cost("f32", Compute::kF32);
+  const Cost half = cost("f32", Compute::kBf16);
+  EXPECT_EQ(plain.weight_bytes, 4 * plain.parameters);
+  EXPECT_EQ(half.weight_bytes, 2 * half.parameters);
+  EXPECT_EQ(half.parameters, plain.parameters);
+  EXPECT_EQ(half.multiply_adds, plain.multiply_adds);
+  const std::int64_t weights = 4 * 64 * 64 + 2 * 64 * 128;
+  const std::int64_t outputs = 4 * 64 + 128 + 64;
+  const std::int64_t others = 2 * (plain.parameters - weights - outputs);
+  EXPECT_EQ(cost("w8", Compute::kBf16).weight_bytes,
+            others + weights + 4 * outputs + 2 * outputs);
+  EXPECT_EQ(cost("w8a8", Compute::kBf16).weight_bytes,
+            others + weights + 4 * outputs + 4 * outputs + 6 * 5);
+}
+
 TEST(Cost, MetricsByName) {
   const Cost cost = {1, 2, 3, 4, 5};
   double expected = 1;

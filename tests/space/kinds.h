@@ -234,6 +234,44 @@ inline std::vector<NetworkCase> TableCases(std::int64_t d_model) {
   return cases;
 }
 
+// Networks that compute in bf16, whatever their layers and tables are.
+inline std::vector<NetworkCase> Bf16Cases(std::int64_t d_model) {
+  StemSpec stem{d_model};
+  stem.compute = Compute::kBf16;
+  StemSpec rotary = stem;
+  rotary.positions = Positions::kRotary;
+  rotary.norm = Norm::kRms;
+  rotary.output = OutputEmbedding::kUntied;
+  StemSpec table = stem;
+  table.embedding = ParsePrecision("w4:row");
+  table.embedding_rank = 7;
+  NetworkCase features = EncoderCase("full", stem, Precision::kF32);
+  features.name = "features";
+  features.task = FeatureShape(7, 6, 24);
+  std::vector<NetworkCase> cases = {
+      features,
+      EncoderCase("full", stem, Precision::kF32),
+      EncoderCase("full", rotary, Precision::kF32),
+      EncoderCase("linformer:5", stem, Precision::kF32),
+      EncoderCase("performer:12", stem, Precision::kF32),
+      DecoderCase("full:2", stem, Precision::kF32),
+      DecoderCase("linear", rotary, Precision::kF32),
+      DecoderCase("local:3", table, Precision::kF32),
+      TranslationCase(stem, Precision::kF32)};
+  for (const char* word : {"w8a8", "w4", "w2a8"}) {
+    const Precision precision = ParsePrecision(word);
+    cases.push_back(EncoderCase("full", stem, precision));
+    cases.push_back(DecoderCase("full:2", stem, precision));
+    for (std::size_t i = cases.size() - 2; i < cases.size(); ++i) {
+      cases[i].name += std::string(" ") + word;
+    }
+  }
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    cases[i].name += " bf16 " + std::to_string(i);
+  }
+  return cases;
+}
+
 // For names of parameterized tests.
 inline std::string TestName(const std::string& text) {
   std::string name;

@@ -1,5 +1,7 @@
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -136,6 +138,27 @@ TEST(Half, EveryPatternBecomesItsNumber) {
     ExpectSameNumber(FromF16(half), NumberOfF16(bits), bits);
     ExpectSameNumber(FromBf16(half), NumberOfBf16(bits), bits);
   }
+}
+
+// Between two neighbours the nearer one, halfway the even one.
+TEST(Half, RoundsToTheNearestBf16) {
+  for (unsigned bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const float value = FromBf16(half);
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(FromBf16(ToBf16(value)))) << bits;
+      continue;
+    }
+    EXPECT_EQ(ToBf16(value), half);
+    const float next = FromBf16(static_cast<std::uint16_t>(bits + 1));
+    if (!std::isfinite(value) || !std::isfinite(next)) continue;
+    const float middle = value + (next - value) / 2;
+    EXPECT_EQ(ToBf16(middle), bits + bits % 2) << bits;
+    EXPECT_EQ(ToBf16(std::nextafter(middle, value)), bits) << bits;
+    EXPECT_EQ(ToBf16(std::nextafter(middle, next)), bits + 1) << bits;
+  }
+  EXPECT_EQ(FromBf16(ToBf16(std::numeric_limits<float>::max())), HUGE_VALF);
+  EXPECT_TRUE(std::isnan(FromBf16(ToBf16(std::bit_cast<float>(0x7F800001u)))));
 }
 
 TEST(SafeTensors, ReadsHalvesAsFloats) {

@@ -95,13 +95,13 @@ TEST(SearchSpace, EncodingRoundTrips) {
   std::set<std::vector<int>> codes;
   for (const Architecture& member : space.Enumerate(1000)) {
     const std::vector<int> genes = Encode(space, member);
-    EXPECT_EQ(genes.size(), 9u + 2 * 5u);
+    EXPECT_EQ(genes.size(), 10u + 2 * 5u);
     EXPECT_EQ(Decode(space, genes), member);
     codes.insert(genes);
   }
   EXPECT_EQ(static_cast<double>(codes.size()), space.Size());
   std::vector<int> genes = *codes.begin();
-  genes[9] = 99;
+  genes[10] = 99;
   EXPECT_THROW(Decode(space, genes), Error);
   genes.pop_back();
   EXPECT_THROW(Decode(space, genes), Error);
@@ -218,6 +218,37 @@ TEST(SearchSpace, TablesOfTokensAreChoicesOfTheStem) {
     reached.insert(now = child);
   }
   EXPECT_EQ(reached, distinct);
+}
+
+TEST(SearchSpace, ComputeIsAChoiceOfTheStem) {
+  SearchSpaceOptions options = Small();
+  options.layers = {1};
+  const double size = SearchSpace(options, kTask).Size();
+  options.compute = {"f32", "bf16"};
+  const SearchSpace space(options, kTask);
+  EXPECT_EQ(space.Size(), 2 * size);
+  std::set<std::vector<int>> codes;
+  std::set<Architecture> students;
+  for (const Architecture& member : space.Enumerate(2000)) {
+    EXPECT_EQ(Decode(space, Encode(space, member)), member);
+    codes.insert(Encode(space, member));
+    students.insert(WithoutPrecision(member));
+  }
+  EXPECT_EQ(static_cast<double>(codes.size()), space.Size());
+  for (const Architecture& student : students) {
+    EXPECT_EQ(student.stem.compute, Compute::kF32);
+  }
+  EXPECT_EQ(space.Largest()->stem.compute, Compute::kF32);
+  std::set<Compute> reached;
+  Architecture now = *space.Largest();
+  for (int i = 0; i < 50; ++i) {
+    Rng rng(9, i, "mutate");
+    now = Mutate(space, now, 0.2, rng);
+    reached.insert(now.stem.compute);
+  }
+  EXPECT_EQ(reached.size(), 2u);
+  options.compute = {"bf16", "bf16"};
+  EXPECT_THROW(SearchSpace(options, kTask), Error);
 }
 
 TEST(SearchSpace, NetworksThatReadVectorsHaveNoTable) {

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "space/base/error.h"
+#include "space/base/half.h"
 #include "space/network/transformer.h"
 #include "tests/space/kinds.h"
 #include "tests/train/eager_fixtures.h"
@@ -124,6 +125,26 @@ TEST_P(QuantizeTest, RoundsTheTokenTableByRows) {
     const std::vector<float> stored(rounded.data<float>(),
                                     rounded.data<float>() + rounded.elements());
     EXPECT_EQ(stored, expected) << word;
+  }
+}
+
+// Half of the 24 bits of a fraction are gone; scales and codes are as in f32.
+TEST_P(QuantizeTest, RoundsTheRestToBf16) {
+  Architecture architecture = TinyArchitecture(48, Precision::kW4);
+  const NamedTensors plain = Quantize(architecture);
+  architecture.stem.compute = Compute::kBf16;
+  for (const auto& [name, tensor] : Quantize(architecture)) {
+    const TensorData& before = plain.at(name);
+    if (tensor.dtype != DType::kF32 || name.ends_with("scale")) {
+      EXPECT_EQ(tensor, before) << name;
+      continue;
+    }
+    for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+      const float value = tensor.data<float>()[i];
+      const float exact = before.data<float>()[i];
+      EXPECT_EQ(value, FromBf16(ToBf16(value))) << name;
+      EXPECT_NEAR(value, exact, std::abs(exact) / 256) << name;
+    }
   }
 }
 

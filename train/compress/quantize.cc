@@ -10,6 +10,7 @@
 #include <ATen/ops/tensor.h>
 
 #include "space/base/error.h"
+#include "train/compress/bf16_weights.h"
 #include "train/compress/calibration_run.h"
 #include "train/compress/fuse.h"
 #include "train/compress/gptq.h"
@@ -187,7 +188,7 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
             Stored(DType::kF32, {}, std::vector<float>{scale});
       }
     }
-    return tensors;
+    return InCompute(architecture, std::move(tensors));
   });
 }
 

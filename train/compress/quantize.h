@@ -85,6 +85,7 @@ struct QuantizationOptions {
 //                          input_scale * weight_scale[o]
 // Of attention with products in a8:
 //   NAME.query_operand.scale, .key_operand.scale, .value_operand.scale   f32 []
+// With compute bf16 every f32 that is not a scale is one that bf16 holds.
 // `calibration` holds the examples whose activations choose what depends on
 // them, with the rounded table; layers that read the same tensor get the same
 // input scale and zero point. Throws kUsage for weights with which an

@@ -281,6 +281,7 @@ void CheckStem(const StemSpec& larger, StemSpec smaller) {
   }
   smaller.d_model = larger.d_model;
   smaller.embedding = larger.embedding;
+  smaller.compute = larger.compute;
   if (larger.embedding_rank == 0) smaller.embedding_rank = 0;
   if (smaller != larger) {
     Refuse("the stems differ in more than d_model and the token table");

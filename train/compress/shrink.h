@@ -49,12 +49,13 @@ struct CompressionOptions {
 };
 
 // Throws Error{kUsage}, naming what differs, unless `smaller` can be cut out of
-// `larger`: a stem that is the same but for a smaller d_model and the token
-// table's precision and rank, no more blocks, in each block that is left the
-// same kinds with at most as many heads (of the same dimension) and neurons,
-// and a rank only where `larger` has none. Heads that share keys, project the
-// tokens or look at a source stay as they are, and so does d_model under
-// sinusoids, which are another table for each, and under a table of a rank.
+// `larger`: a stem that is the same but for a smaller d_model, the token
+// table's precision and rank and what is computed in, no more blocks, in each
+// block that is left the same kinds with at most as many heads (of the same
+// dimension) and neurons, and a rank only where `larger` has none. Heads that
+// share keys, project the tokens or look at a source stay as they are, and so
+// does d_model under sinusoids, which are another table for each, and under a
+// table of a rank.
 void CheckCanShrink(const Architecture& larger, const Architecture& smaller);
 bool CanShrink(const Architecture& larger, const Architecture& smaller);
 
