@@ -201,7 +201,8 @@ class TrainedEvaluator::Impl {
   // What the candidate is cut out of, if anything.
   std::optional<Candidate> LargerOf(const Candidate& candidate) const {
     if (candidate.parent) {
-      return Candidate{0, *candidate.parent, candidate.seed};
+      return Candidate{0, *candidate.parent, candidate.seed,
+                       candidate.fidelity};
     }
     if (!options_.largest || candidate.fidelity != Fidelity::kTrained) {
       return std::nullopt;
