@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "space/base/error.h"
+#include "space/base/hash.h"
 
 namespace hone {
 namespace {
@@ -32,6 +33,16 @@ std::filesystem::path LockPath(const std::filesystem::path& study) {
 std::filesystem::path ArtifactsPath(const std::filesystem::path& study) {
   std::filesystem::path path = study;
   return path.replace_extension(".artifacts");
+}
+
+std::filesystem::path CheckedPath(const Artifact& file,
+                                  const std::filesystem::path& artifacts) {
+  std::filesystem::path path = artifacts / file.path;
+  if (Sha256File(path) == file.sha256) return path;
+  throw Error(ErrorCode::kIntegrity,
+              path.string() +
+                  ": does not match the hash in the study; 'hone rerun' makes "
+                  "it again");
 }
 
 int DefaultWorkers() {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "eval/measurement.h"
 #include "experiments/search_spec.h"
 
 namespace hone {
@@ -13,6 +14,11 @@ namespace hone {
 std::filesystem::path DefaultStudyPath(const SearchSpec& spec);
 std::filesystem::path LockPath(const std::filesystem::path& study);
 std::filesystem::path ArtifactsPath(const std::filesystem::path& study);
+
+// Where a stored file is, below `artifacts`. Throws Error{kIntegrity} when it
+// does not have its hash.
+std::filesystem::path CheckedPath(const Artifact& file,
+                                  const std::filesystem::path& artifacts);
 
 // One for each core that this process may use.
 int DefaultWorkers();

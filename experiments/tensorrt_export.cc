@@ -4,8 +4,8 @@
 
 #include "eval/export/onnx_export.h"
 #include "eval/stages.h"
+#include "experiments/study_files.h"
 #include "space/base/error.h"
-#include "space/base/hash.h"
 #include "space/block_layers.h"
 
 namespace hone {
@@ -15,14 +15,7 @@ StageResult StudentOf(const Trial& trial,
                       const std::filesystem::path& artifacts) {
   for (const Artifact& file : std::get<Measurement>(trial.outcome).artifacts) {
     if (file.role != kStudentFile) continue;
-    const std::filesystem::path path = artifacts / file.path;
-    if (Sha256File(path) != file.sha256) {
-      throw Error(ErrorCode::kIntegrity,
-                  path.string() +
-                      ": does not match the hash in the study; 'hone rerun' "
-                      "makes it again");
-    }
-    return {path.parent_path(), {file}};
+    return {CheckedPath(file, artifacts).parent_path(), {file}};
   }
   throw Error(ErrorCode::kNotFound, "trial " + std::to_string(trial.number) +
                                         " has no trained model: at fidelity '" +

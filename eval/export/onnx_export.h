@@ -12,7 +12,7 @@ namespace hone {
 
 // Part of the key under which exported files are kept: to be raised whenever
 // ExportOnnx writes other bytes for the same arguments.
-inline constexpr int kOnnxExporterVersion = 5;
+inline constexpr int kOnnxExporterVersion = 6;
 
 // Names of the files, and of their inputs and outputs.
 inline constexpr char kModelFile[] = "model.onnx";

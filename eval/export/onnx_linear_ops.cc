@@ -23,13 +23,9 @@ OnnxOps::Value OnnxOps::Linear(const std::string& name, const Value& x,
   const std::string input =
       precision.int8_activations ? Quantized(name, x.name) : x.name;
   const std::string product = Node("MatMul", {input, weight}, {}, name);
-  std::string bias;
-  if (!precision.int8_activations) {
-    bias = FloatConstant(name + ".bias", {spec.out});
-  } else {
-    bias = target_ == ExportTarget::kTensorRt ? FloatBias(name, spec)
-                                              : IntegerBias(name, spec);
-  }
+  const std::string bias = precision.int8_activations
+                               ? IntegerBias(name, spec)
+                               : FloatConstant(name + ".bias", {spec.out});
   return {Node("Add", {product, bias}, {}, name), shape};
 }
 
@@ -89,8 +85,8 @@ std::vector<float> OnnxOps::ProductScale(const std::string& name,
   return scale;
 }
 
-std::string OnnxOps::FloatBias(const std::string& name,
-                               const LinearSpec& spec) {
+std::string OnnxOps::IntegerBias(const std::string& name,
+                                 const LinearSpec& spec) {
   const TensorData& bias = Weight(name + ".bias", DType::kI32, {spec.out});
   const std::vector<float> scale = ProductScale(name, spec);
   std::vector<float> values;
@@ -101,21 +97,6 @@ std::string OnnxOps::FloatBias(const std::string& name,
   }
   return writer_.AddConstant(name + ".bias",
                              Tensor(OnnxType::kFloat, {spec.out}, values));
-}
-
-// The bias in units of the products.
-std::string OnnxOps::IntegerBias(const std::string& name,
-                                 const LinearSpec& spec) {
-  const std::vector<std::int64_t> shape = ScaleShape(spec);
-  const std::string scale_name = writer_.AddConstant(
-      name + ".bias_scale",
-      Tensor(OnnxType::kFloat, shape, ProductScale(name, spec)));
-  OnnxAttributes attributes;
-  if (!shape.empty()) attributes.push_back({"axis", std::int64_t{0}});
-  return Node(
-      "DequantizeLinear",
-      {WeightConstant(name + ".bias", DType::kI32, {spec.out}), scale_name},
-      attributes, name + ".bias");
 }
 
 }  // namespace hone

@@ -25,8 +25,9 @@ struct OnnxOpsOptions {
 // Linear layers are spelled so that OpenVINO runs them in the intended
 // precision and ONNX Runtime still computes the same (docs/measurement.md):
 //   f32    MatMul(x, Transpose(W)) + b
-//   ...a8  MatMul(DQ(Q(x)), W') + DQ(b); one Q/DQ pair serves all linears that
-//          quantize one value alike
+//   ...a8  MatMul(DQ(Q(x)), W') + b, where b is the integer bias times its
+//          scale; one Q/DQ pair serves all linears that quantize one value
+//          alike
 //   others MatMul(x, W') + b
 // with weights W' =
 //   w8, w8a8          Transpose(DQ(W, axis 0)), W in INT8
@@ -44,14 +45,13 @@ struct OnnxOpsOptions {
 // Products of attention in a8 read DQ(Q(x)) on both sides: s8 without a zero
 // point of queries, transposed keys and values, u8 of the softmax. Keys are
 // transposed before: ONNX Runtime 1.32 refuses s8 behind a pair.
-// For TensorRT a ...a8 layer is MatMul(DQ(Q(x)), W') + b with s8 codes around
-// zero and b in float; other precisions than f32 and w8a8 are refused.
-// With compute bf16, weights that are floats are stored in bf16, each behind a
-// Cast to f32; scales stay in f32, and so does every other value of the graph:
-// what a file says is the computation in f32 with such weights. That an engine
-// is to compute in bf16 stands in its metadata (onnx_export.h).
-// A decoder is written for steps: it reads `tokens` new tokens behind what its
-// inputs remember (onnx_export.h lists them).
+// For TensorRT a ...a8 layer has s8 codes around zero; other precisions than
+// f32 and w8a8 are refused. With compute bf16, weights that are floats are
+// stored in bf16, each behind a Cast to f32; scales stay in f32, and so does
+// every other value of the graph: what a file says is the computation in f32
+// with such weights. That an engine is to compute in bf16 stands in its
+// metadata (onnx_export.h). A decoder is written for steps: it reads `tokens`
+// new tokens behind what its inputs remember (onnx_export.h lists them).
 class OnnxOps {
  public:
   struct Value {
@@ -193,9 +193,8 @@ class OnnxOps {
   // Scale of a layer's products, input times weight, of rows or one for all.
   std::vector<float> ProductScale(const std::string& name,
                                   const LinearSpec& spec) const;
+  // A bias in units of the products, as floats.
   std::string IntegerBias(const std::string& name, const LinearSpec& spec);
-  // The integer bias as floats.
-  std::string FloatBias(const std::string& name, const LinearSpec& spec);
   static std::vector<std::int64_t> ScaleShape(const LinearSpec& spec);
   std::string Quantized(const std::string& name, const std::string& x);
   // A pair of QuantizeLinear and DequantizeLinear with this zero point.

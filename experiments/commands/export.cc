@@ -21,20 +21,6 @@ const Measurement& CompleteMeasurement(const Trial& trial) {
   return std::get<Measurement>(trial.outcome);
 }
 
-// A stored file, checked against its hash.
-std::string ReadArtifact(const Artifact& file,
-                         const std::filesystem::path& artifacts) {
-  const std::filesystem::path path = artifacts / file.path;
-  std::string bytes = ReadFile(path);
-  if (Sha256(bytes) != file.sha256) {
-    throw Error(ErrorCode::kIntegrity,
-                path.string() +
-                    ": does not match the hash in the study; 'hone rerun' "
-                    "makes it again");
-  }
-  return bytes;
-}
-
 std::string NextSteps(const ModelCard& card, const std::string& folder) {
   const std::string& kind = card.task.kind;
   std::string steps = "Next: hone eval " + folder;
@@ -140,7 +126,7 @@ void WriteModelFolder(const std::filesystem::path& folder, const Trial& trial,
   std::map<std::string, std::string> files;
   for (const Artifact& file : CompleteMeasurement(trial).artifacts) {
     if (file.role == kModelFile || file.role == kEncoderFile) {
-      files[file.role] = ReadArtifact(file, artifacts);
+      files[file.role] = ReadFile(CheckedPath(file, artifacts));
     }
   }
   if (!files.contains(kModelFile)) {

@@ -76,8 +76,8 @@ TEST(ExportOnnx, QueryKeyAndValueShareOneQuantizedInput) {
   const ReadModel model = ReadOnnx(Export(Make(32, {Precision::kW8A8})));
   // Inputs of: query = key = value, output, up, down.
   EXPECT_EQ(model.CountOps("QuantizeLinear"), 4);
-  // The same, six weights and six biases.
-  EXPECT_EQ(model.CountOps("DequantizeLinear"), 4 + 6 + 6);
+  // The same and six weights.
+  EXPECT_EQ(model.CountOps("DequantizeLinear"), 4 + 6);
   const ReadTensor& weight =
       model.constants.at("encoder.0.attention.query.weight");
   EXPECT_EQ(weight.type, static_cast<std::int32_t>(OnnxType::kInt8));
