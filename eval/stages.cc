@@ -6,6 +6,7 @@
 #include "eval/bert_teacher.h"
 #include "eval/export/onnx_export.h"
 #include "eval/machine_lock.h"
+#include "eval/stage_inputs.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/base/hash.h"
@@ -14,12 +15,9 @@
 #include "train/compress/fuse.h"
 #include "train/compress/precision_errors.h"
 #include "train/compress/shrink_path.h"
-#include "train/compress/sort_channels.h"
 #include "train/distill/embedding_transfer.h"
 #include "train/distill/teacher_network.h"
 #include "train/forward.h"
-#include "train/shared_weights.h"
-#include "train/supernet.h"
 #include "train/weights.h"
 
 namespace hone {
@@ -27,55 +25,16 @@ namespace {
 
 constexpr char kEmbeddingWeight[] = "embedding.weight";
 constexpr char kTopFile[] = "top_targets.safetensors";
-constexpr std::int64_t kInferenceBatch = 64;
 constexpr std::int64_t kShortWarmupShare = 20;
-// Of the progress of a supernet's training.
-constexpr double kShareOfLargest = 0.3;
-
-Json TaskToJson(const TaskShape& task) {
-  return {{"topology", static_cast<int>(task.topology)},
-          {"vocabulary", task.vocabulary},
-          {"features", task.features},
-          {"classes", task.classes},
-          {"max_tokens", task.max_tokens},
-          {"max_target_tokens", task.max_target_tokens}};
-}
 
 bool IsClassification(const TaskShape& task) {
   return task.topology == Topology::kEncoder;
-}
-
-// Of an ensemble's member, counted from 0.
-std::string TeacherFile(std::size_t member) {
-  return member == 0 ? kTeacherFile
-                     : "teacher-" + std::to_string(member + 1) + ".safetensors";
-}
-
-// What tells one teacher from another: the hash of its weights, or those of an
-// ensemble's members.
-Json TeacherIdentity(const StageResult& files, const Teacher& teacher) {
-  if (teacher.other_members.empty()) return files.Get(kTeacherFile).sha256;
-  Json hashes = Json::array();
-  for (std::size_t i = 0; i <= teacher.other_members.size(); ++i) {
-    hashes.push_back(files.Get(TeacherFile(i)).sha256);
-  }
-  return hashes;
-}
-
-Json TeacherIdentity(const Stages::Sources& sources) {
-  return sources.teacher
-             ? TeacherIdentity(sources.teacher_files, *sources.teacher)
-             : Json("");
 }
 
 // Whether there is a scale to be trained: bf16 has none.
 bool HasCodes(Architecture architecture) {
   architecture.stem.compute = Compute::kF32;
   return architecture != WithoutPrecision(architecture);
-}
-
-std::string Bytes(NamedTensors tensors) {
-  return SerializeSafeTensors({std::move(tensors), {}});
 }
 
 }  // namespace
@@ -221,115 +180,6 @@ TopTargets Stages::TopTargetsOf(const Teacher& teacher,
   const NamedTensors tensors = ReadSafeTensors(filed->PathOf(kTopFile)).tensors;
   return {distillation.temperature, tensors.at("tokens"),
           tensors.at("log_probabilities")};
-}
-
-Json Stages::SpaceIdentity() const {
-  return {{"space", FieldsToJson(options_.supernet->space.options())},
-          {"task", TaskToJson(options_.task)},
-          {"data", data_.content_hash},
-          {"libtorch", TorchVersion()}};
-}
-
-NamedTensors Stages::SupernetStart(const StageResult& largest) const {
-  NamedTensors weights = ReadSafeTensors(largest.PathOf(kStudentFile)).tensors;
-  const SupernetPlan& plan = *options_.supernet;
-  const CompressionOptions& compression = options_.compression;
-  const Architecture architecture = LargestOf(plan.space);
-  if (!plan.options.sort_channels || !CanSort(architecture)) return weights;
-  return SortByImportance(
-      architecture, weights,
-      FindImportance(
-          architecture, options_.task, weights,
-          SomeRows(data_.train, static_cast<std::size_t>(compression.examples)),
-          compression.importance,
-          StreamSeed(options_.study_seed, 0, "importance")));
-}
-
-std::variant<StageResult, Failure> Stages::Supernet(
-    const Sources& sources, const OnProgress& on_progress) const {
-  const SupernetPlan& plan = *options_.supernet;
-  HONE_CHECK(!sources.supernet.has_value());
-  const auto largest = Student(
-      LargestOf(plan.space), plan.start_seed, options_.training.steps, sources,
-      [&](double fraction) { on_progress(kShareOfLargest * fraction); });
-  if (std::holds_alternative<Failure>(largest)) return largest;
-  const auto& start = std::get<StageResult>(largest);
-  Json inputs = SpaceIdentity();
-  inputs["largest"] = start.Get(kStudentFile).sha256;
-  inputs["teacher"] = TeacherIdentity(sources);
-  inputs["supernet"] = FieldsToJson(plan.options);
-  inputs["training"] = FieldsToJson(plan.training);
-  inputs["distillation"] = FieldsToJson(options_.distillation);
-  inputs["importance"] = FieldsToJson(options_.compression);
-  inputs["seed"] = options_.study_seed;
-  if (auto found = store_.Find("supernet", inputs)) return *found;
-  TrainingPermit permit(options_.lock_folder);
-  SupernetJob job;
-  job.space = &plan.space;
-  job.data = &data_.train;
-  job.seed = StreamSeed(options_.study_seed, 0, "supernet");
-  job.initial = SupernetStart(start);
-  job.teacher = sources.teacher ? &*sources.teacher : nullptr;
-  job.distillation = options_.distillation;
-  job.cancelled = options_.cancelled;
-  job.on_step = [&](std::int64_t step, std::int64_t steps) {
-    permit.Yield();
-    on_progress(kShareOfLargest + (1 - kShareOfLargest) *
-                                      static_cast<double>(step) /
-                                      static_cast<double>(steps));
-  };
-  auto trained = TrainSupernet(job, plan.options, plan.training);
-  if (const auto* failure = std::get_if<Failure>(&trained)) return *failure;
-  return store_.Put(
-      "supernet", inputs,
-      {{kSupernetFile, Bytes(std::get<NamedTensors>(std::move(trained)))}});
-}
-
-NamedTensors Stages::InheritedWeights(const Architecture& architecture,
-                                      const StageResult& supernet) const {
-  return ExtractSubnet(ReadSafeTensors(supernet.PathOf(kSupernetFile)).tensors,
-                       architecture, options_.task,
-                       StreamSeed(options_.study_seed, 0, "supernet"));
-}
-
-std::optional<Teacher> Stages::WarmTeacher(const Sources& sources) const {
-  const bool keeps_answers =
-      sources.teacher && sources.teacher->logits_NC.elements() > 0;
-  if (!keeps_answers || !options_.supernet->options.warm_start) {
-    return sources.teacher;
-  }
-  const Architecture largest = LargestOf(options_.supernet->space);
-  const Json inputs = {
-      {"architecture", ToJson(largest)},
-      {"supernet", sources.supernet->Get(kSupernetFile).sha256},
-      {"data", data_.content_hash},
-      {"libtorch", TorchVersion()}};
-  auto filed = store_.Find("opinion", inputs);
-  if (!filed) {
-    const TrainingPermit permit(options_.lock_folder);
-    filed = store_.Put(
-        "opinion", inputs,
-        {{kLogitsFile,
-          Bytes({{"logits",
-                  ComputeLogits(largest, options_.task,
-                                InheritedWeights(largest, *sources.supernet),
-                                data_.train, kInferenceBatch)}})}});
-  }
-  return WithSecondOpinion(
-      *sources.teacher,
-      ReadSafeTensors(filed->PathOf(kLogitsFile)).tensors.at("logits"));
-}
-
-StageResult Stages::Inherited(const Architecture& architecture,
-                              const StageResult& supernet) const {
-  const Json inputs = {{"architecture", ToJson(architecture)},
-                       {"task", TaskToJson(options_.task)},
-                       {"supernet", supernet.Get(kSupernetFile).sha256},
-                       {"seed", options_.study_seed}};
-  if (auto found = store_.Find("student", inputs)) return *found;
-  return store_.Put(
-      "student", inputs,
-      {{kStudentFile, Bytes(InheritedWeights(architecture, supernet))}});
 }
 
 std::variant<StageResult, Failure> Stages::Student(

@@ -88,7 +88,6 @@ class Stages {
 
  private:
   TrainingResult TrainTeacher(const OnProgress& on_progress) const;
-  Json SpaceIdentity() const;
   // What the largest architecture begins with in the supernet.
   NamedTensors SupernetStart(const StageResult& largest) const;
   NamedTensors InheritedWeights(const Architecture& architecture,

@@ -20,6 +20,9 @@ class TimedNetwork {
   TimedNetwork& operator=(const TimedNetwork&) = delete;
 
   double Milliseconds() { return run_(); }
+  const ExportedNetwork& network() const { return network_; }
+  // Of a decoder's runs so far.
+  const DecodeTimes& times() const { return times_; }
 
  private:
   ExportedNetwork network_;

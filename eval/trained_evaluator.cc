@@ -9,28 +9,16 @@
 #include <tbb/task_arena.h>
 
 #include "eval/batch_progress.h"
-#include "eval/bleu.h"
-#include "eval/eager_step_model.h"
 #include "eval/export/onnx_export.h"
-#include "eval/exported_network.h"
 #include "eval/machine_lock.h"
-#include "eval/parity.h"
-#include "eval/quality.h"
+#include "eval/scoring.h"
 #include "eval/simulated_evaluator.h"
 #include "eval/stages.h"
+#include "eval/timed_network.h"
 #include "space/base/error.h"
-#include "train/forward.h"
 
 namespace hone {
 namespace {
-
-constexpr std::int64_t kInferenceBatch = 64;
-
-// What one engine makes of a candidate's files.
-struct Scored {
-  std::optional<Failure> failure;
-  std::map<std::string, Metric> metrics;
-};
 
 // A candidate on its way through the chain.
 struct InFlight {
@@ -62,6 +50,7 @@ class TrainedEvaluator::Impl {
         data_(data),
         engines_(std::move(engines)),
         stages_(options_, data_),
+        scoring_(options_.task, options_.measurement, data_),
         arena_(options.workers) {}
 
   std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) {
@@ -248,11 +237,12 @@ class TrainedEvaluator::Impl {
     const NamedTensors weights =
         ReadSafeTensors(quantized.PathOf(kQuantizedFile)).tensors;
     if (engines_.empty()) {
-      ScoreEager(flight, weights);
+      flight.measurement.metrics.merge(scoring_.Eager(architecture, weights));
       return;
     }
     for (Engine* engine : engines_) {
-      flight.scored.push_back(ScoreExported(*engine, flight, weights));
+      flight.scored.push_back(
+          scoring_.Exported(*engine, flight.folder, architecture, weights));
     }
     const bool runs = std::any_of(
         flight.scored.begin(), flight.scored.end(),
@@ -278,89 +268,6 @@ class TrainedEvaluator::Impl {
     std::int64_t file_bytes = 0;
     for (const Artifact& file : exported.artifacts) file_bytes += file.bytes;
     metrics["file_bytes"] = count(file_bytes, "B");
-  }
-
-  QualityMeter NewMeter() const {
-    const TaskShape& task = options_.task;
-    return {task.topology, task.topology == Topology::kEncoder
-                               ? task.classes
-                               : task.vocabulary};
-  }
-
-  std::vector<std::int64_t> LabelsOf(const Batch& batch) const {
-    return GatherLabels(data_.dev, batch, BeginToken(options_.task),
-                        EndToken(options_.task));
-  }
-
-  using Metrics = std::map<std::string, Metric>;
-
-  void AddQuality(const QualityMeter& meter, Metrics& metrics) const {
-    metrics.merge(meter.Metrics(PredictedCharacters(data_.dev)));
-  }
-
-  // BLEU of translations of the dev split, or of a part of it.
-  void AddBleu(StepModel& model, Metrics& metrics) const {
-    const MeasurementOptions& how = options_.measurement;
-    const TaskData pairs =
-        SomeRows(data_.dev, static_cast<std::size_t>(how.translations));
-    BleuOptions bleu;
-    bleu.tokenizer = how.bleu_tokenizer;
-    const BleuScore score = CorpusBleu(
-        Translate(model, pairs.tokens, options_.task, *data_.vocabulary,
-                  {how.beam, how.length_penalty, kInferenceBatch}),
-        pairs.references, bleu);
-    metrics["bleu"] = {score.score, "1", {}, {}};
-  }
-
-  // Quality without an engine.
-  void ScoreEager(InFlight& flight, const NamedTensors& weights) const {
-    const Architecture& architecture = flight.candidate->architecture;
-    QualityMeter meter = NewMeter();
-    ForEachLogits(architecture, options_.task, weights, data_.dev,
-                  kInferenceBatch,
-                  [&](const Batch& batch, std::span<const float> logits) {
-                    meter.Add(logits, LabelsOf(batch));
-                  });
-    AddQuality(meter, flight.measurement.metrics);
-    if (options_.task.topology == Topology::kEncoderDecoder) {
-      AddBleu(*MakeEagerStepModel(architecture, options_.task, weights),
-              flight.measurement.metrics);
-    }
-  }
-
-  // Quality and parity of the exported file in an engine.
-  Scored ScoreExported(Engine& engine, const InFlight& flight,
-                       const NamedTensors& weights) const {
-    Scored scored;
-    try {
-      ExportedNetwork network(engine, flight.folder, options_.task,
-                              {.threads = options_.measurement.threads});
-      QualityMeter meter = NewMeter();
-      network.ForEachLogits(
-          data_.dev, kInferenceBatch,
-          [&](const Batch& batch, std::span<const float> logits) {
-            meter.Add(logits, LabelsOf(batch));
-          });
-      AddQuality(meter, scored.metrics);
-      const double error = ParityError(
-          engine, flight.folder, flight.candidate->architecture, options_.task,
-          weights, data_.dev, options_.measurement.threads, network);
-      scored.metrics["parity_error"] = {error, "1", {}, {}};
-      if (!(error <= options_.measurement.parity_tolerance)) {
-        scored.failure =
-            Failure{"parity",
-                    "exported and reference logits differ by " +
-                        std::to_string(error) + " of their spread; at most " +
-                        std::to_string(options_.measurement.parity_tolerance) +
-                        " is allowed"};
-      } else if (options_.task.topology == Topology::kEncoderDecoder) {
-        AddBleu(network.decoder(), scored.metrics);
-      }
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kUsage) throw;
-      scored.failure = Failure{"engine", error.what()};
-    }
-    return scored;
   }
 
   void MeasureLatencies(std::vector<InFlight>& flights) {
@@ -389,31 +296,19 @@ class TrainedEvaluator::Impl {
     progress.Set(0, 1);
   }
 
-  // One way to time an exported network: a classifier's answer, or what a
-  // decoder writes.
+  // A network in one engine, and how long its runs took.
   struct Timed {
     Engine* engine = nullptr;
-    std::unique_ptr<ExportedNetwork> network;
-    std::unique_ptr<DecodeTimes> times = std::make_unique<DecodeTimes>();
-    TimedRun run;
+    std::unique_ptr<TimedNetwork> network;
     Latency latency;
   };
 
-  Timed LoadTimed(Engine& engine, const std::filesystem::path& folder) {
-    const MeasurementOptions& how = options_.measurement;
-    const std::uint64_t seed = StreamSeed(options_.study_seed, 0, "latency");
-    Timed timed;
-    timed.engine = &engine;
-    timed.network = std::make_unique<ExportedNetwork>(
-        engine, folder, options_.task,
-        EngineOptions{
-            .threads = how.threads, .batch = how.batch, .tokens = how.tokens});
-    timed.run =
-        options_.task.topology == Topology::kEncoder
-            ? ClassifyRun(timed.network->model(), options_.task, how, seed)
-            : DecodeRun(timed.network->decoder(), options_.task, how, seed,
-                        *timed.times);
-    return timed;
+  Timed LoadTimed(Engine& engine, const std::filesystem::path& folder) const {
+    return {&engine,
+            std::make_unique<TimedNetwork>(
+                engine, folder, options_.task, options_.measurement,
+                StreamSeed(options_.study_seed, 0, "latency")),
+            {}};
   }
 
   // The reference, in the first engine, and each candidate in every engine that
@@ -432,7 +327,9 @@ class TrainedEvaluator::Impl {
       }
     }
     std::vector<TimedRun> runs;
-    for (const Timed& one : timed) runs.push_back(one.run);
+    for (const Timed& one : timed) {
+      runs.push_back([&] { return one.network->Milliseconds(); });
+    }
     const std::vector<Latency> latencies =
         TimeInTurn(runs, options_.measurement,
                    StreamSeed(options_.study_seed, 0, "latency"));
@@ -460,7 +357,7 @@ class TrainedEvaluator::Impl {
         flight.scored[static_cast<std::size_t>(engine - engines_.begin())]
             .metrics);
     AddLatency(timed, reference, flight.measurement);
-    AddDecodeTimes(*timed.times, flight.measurement);
+    AddDecodeTimes(timed.network->times(), flight.measurement);
   }
 
   void AddDecodeTimes(const DecodeTimes& times,
@@ -483,9 +380,12 @@ class TrainedEvaluator::Impl {
     metrics["latency_ratio"] = {
         latency.median_ms / reference.median_ms, "1", {}, {}};
     metrics["peak_memory_bytes"] = {
-        static_cast<double>(timed.network->MemoryBytes()), "B", {}, {}};
+        static_cast<double>(timed.network->network().MemoryBytes()),
+        "B",
+        {},
+        {}};
     measurement.latency_rounds_ms = latency.rounds_ms;
-    measurement.kernels = timed.network->Kernels();
+    measurement.kernels = timed.network->network().Kernels();
     measurement.environment = timed.engine->Describe();
     measurement.environment["threads"] =
         std::to_string(options_.measurement.threads);
@@ -498,6 +398,7 @@ class TrainedEvaluator::Impl {
   const PreparedData& data_;
   std::vector<Engine*> engines_;
   Stages stages_;
+  Scoring scoring_;
   tbb::task_arena arena_;
   Stages::Sources sources_;
 };
