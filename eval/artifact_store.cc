@@ -75,4 +75,16 @@ StageResult ArtifactStore::Put(
   return result;
 }
 
+void ArtifactStore::Remove(const StageResult& result) const {
+  std::error_code status;
+  // The manifest first: without it there is no result.
+  std::filesystem::remove(result.folder / kManifest, status);
+  if (!status) std::filesystem::remove_all(result.folder, status);
+  if (status) {
+    throw Error(
+        ErrorCode::kResource,
+        result.folder.string() + ": cannot be removed: " + status.message());
+  }
+}
+
 }  // namespace hone

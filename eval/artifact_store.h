@@ -36,6 +36,9 @@ class ArtifactStore {
   // Durable when it returns. Throws Error{kResource}.
   StageResult Put(const std::string& kind, const Json& inputs,
                   const std::map<std::string, std::string>& files) const;
+  // Forgets a result and its files; nothing where it is gone.
+  // Throws Error{kResource}.
+  void Remove(const StageResult& result) const;
 
  private:
   std::filesystem::path Folder(const std::string& kind,

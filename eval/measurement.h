@@ -19,8 +19,8 @@ struct Metric {
   bool operator==(const Metric&) const = default;
 };
 
-// A file that a stage made. Path is relative to the study's artifacts folder;
-// the hash is of the bytes on disk.
+// A file that a stage made. Path is relative to the study's artifacts folder,
+// empty where the file was not kept; the hash is of its bytes.
 struct Artifact {
   std::string role;  // "teacher", "student", "quantized", "model.onnx", ...
   std::string path;

@@ -82,6 +82,8 @@ class Stages {
   // model.onnx, and encoder.onnx of an encoder-decoder.
   StageResult Exported(const Architecture& architecture,
                        const StageResult& quantized) const;
+  // Removes the files of a result.
+  void Forget(const StageResult& result) const { store_.Remove(result); }
   // The f32 model with initial weights whose latency is the unit of
   // latency_ratio: d 128, 2 blocks, 4 heads, FFN 256, in every study of a task.
   StageResult Reference() const;

@@ -25,8 +25,9 @@ struct InFlight {
   const Candidate* candidate = nullptr;
   std::optional<Failure> failure;
   Measurement measurement;
-  std::filesystem::path folder;  // of the exported files
-  std::vector<Scored> scored;    // by each engine
+  std::filesystem::path folder;   // of the exported files
+  std::vector<Scored> scored;     // by each engine
+  std::vector<StageResult> made;  // student, quantized, exported
 };
 
 // What makes two candidates share one trained student.
@@ -65,6 +66,7 @@ class TrainedEvaluator::Impl {
           ExportAndScore(flights[i], students.at(StudentKey(batch[i])), report);
         });
     MeasureLatencies(flights);
+    for (InFlight& flight : flights) ForgetInherited(flight);
     std::vector<Outcome> outcomes;
     for (InFlight& flight : flights) {
       if (flight.failure) {
@@ -228,10 +230,11 @@ class TrainedEvaluator::Impl {
     const StageResult exported = stages_.Exported(architecture, quantized);
     flight.folder = exported.PathOf(kModelFile).parent_path();
     auto& artifacts = flight.measurement.artifacts;
-    for (const StageResult* stage : {&std::as_const(sources_.teacher_files),
-                                     &trained, &quantized, &exported}) {
-      artifacts.insert(artifacts.end(), stage->artifacts.begin(),
-                       stage->artifacts.end());
+    artifacts = sources_.teacher_files.artifacts;
+    flight.made = {trained, quantized, exported};
+    for (const StageResult& stage : flight.made) {
+      artifacts.insert(artifacts.end(), stage.artifacts.begin(),
+                       stage.artifacts.end());
     }
     AddCosts(architecture, exported, flight.measurement);
     const NamedTensors weights =
@@ -248,6 +251,19 @@ class TrainedEvaluator::Impl {
         flight.scored.begin(), flight.scored.end(),
         [](const Scored& scored) { return !scored.failure.has_value(); });
     if (!runs) flight.failure = flight.scored.front().failure;
+  }
+
+  // Parts of the supernet are many, and cut out again in a second.
+  void ForgetInherited(InFlight& flight) const {
+    const Candidate& candidate = *flight.candidate;
+    if (candidate.fidelity != Fidelity::kInherited || candidate.parent) return;
+    auto& artifacts = flight.measurement.artifacts;
+    for (const StageResult& stage : flight.made) {
+      stages_.Forget(stage);
+      for (const Artifact& gone : stage.artifacts) {
+        std::find(artifacts.begin(), artifacts.end(), gone)->path.clear();
+      }
+    }
   }
 
   void AddCosts(const Architecture& architecture, const StageResult& exported,

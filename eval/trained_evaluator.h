@@ -74,6 +74,7 @@ class TrainedEvaluator : public Evaluator {
   ~TrainedEvaluator() override;
 
   // First trains the teacher and the supernet, where they are not filed yet.
+  // Files of candidates of fidelity `inherited` are measured and not kept.
   // Failures: "diverged", "parity" (exported and reference logits disagree),
   // "engine" (the file does not load or run); of the first engine, where all
   // fail.

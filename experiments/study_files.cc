@@ -37,6 +37,13 @@ std::filesystem::path ArtifactsPath(const std::filesystem::path& study) {
 
 std::filesystem::path CheckedPath(const Artifact& file,
                                   const std::filesystem::path& artifacts) {
+  if (file.path.empty()) {
+    throw Error(ErrorCode::kNotFound,
+                file.role +
+                    " was measured and not kept: the trial is a part of the "
+                    "supernet; 'hone train SPEC --from-supernet --architecture "
+                    "FILE' trains such a part on and writes it");
+  }
   std::filesystem::path path = artifacts / file.path;
   if (Sha256File(path) == file.sha256) return path;
   throw Error(ErrorCode::kIntegrity,

@@ -16,7 +16,7 @@ std::filesystem::path LockPath(const std::filesystem::path& study);
 std::filesystem::path ArtifactsPath(const std::filesystem::path& study);
 
 // Where a stored file is, below `artifacts`. Throws Error{kIntegrity} when it
-// does not have its hash.
+// does not have its hash, Error{kNotFound} when it was not kept.
 std::filesystem::path CheckedPath(const Artifact& file,
                                   const std::filesystem::path& artifacts);
 

@@ -96,6 +96,7 @@ std::vector<std::string> FindDefects(const std::filesystem::path& path) {
     const auto* measured = std::get_if<Measurement>(&trial.outcome);
     if (!measured) continue;
     for (const Artifact& artifact : measured->artifacts) {
+      if (artifact.path.empty()) continue;  // not kept
       if (!checked.insert(artifact.path + artifact.sha256).second) continue;
       const std::filesystem::path file = root / artifact.path;
       const std::string trial_name = "trial " + std::to_string(trial.number);

@@ -79,7 +79,8 @@ Table ArtifactTable(const Measurement& measurement) {
   Table table{{{"artifact"}, {"bytes", true}, {"sha256"}, {"path"}}, {}};
   for (const Artifact& artifact : measurement.artifacts) {
     table.AddRow({artifact.role, std::to_string(artifact.bytes),
-                  artifact.sha256.substr(0, 12), artifact.path});
+                  artifact.sha256.substr(0, 12),
+                  artifact.path.empty() ? "not kept" : artifact.path});
   }
   return table;
 }

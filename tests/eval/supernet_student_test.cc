@@ -4,6 +4,7 @@
 #include "eval/trained_evaluator.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
+#include "space/base/hash.h"
 #include "tests/eval/toy_rows.h"
 #include "tests/space/shapes.h"
 #include "train/shared_weights.h"
@@ -70,13 +71,23 @@ class SupernetStudent : public testing::Test {
             {4, Member(8, Precision::kF32), 11, Fidelity::kInherited}};
   }
 
-  static NamedTensors File(const Outcome& outcome, const std::string& role,
-                           const TrainedEvaluatorOptions& options) {
+  static Artifact Of(const Outcome& outcome, const std::string& role) {
     for (const Artifact& artifact : std::get<Measurement>(outcome).artifacts) {
-      if (artifact.role != role) continue;
-      return ReadSafeTensors(options.artifacts / artifact.path).tensors;
+      if (artifact.role == role) return artifact;
     }
     throw Error(ErrorCode::kInternal, role + " is missing");
+  }
+
+  // What a member has of the supernet that was filed.
+  static NamedTensors Inherited(const Architecture& member,
+                                const TrainedEvaluatorOptions& options) {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(options.artifacts)) {
+      if (entry.path().filename() != kSupernetFile) continue;
+      return ExtractSubnet(ReadSafeTensors(entry.path()).tensors, member, kTask,
+                           StreamSeed(options.study_seed, 0, "supernet"));
+    }
+    throw Error(ErrorCode::kInternal, "no supernet was filed");
   }
 
   ScratchFolder folder_;
@@ -96,28 +107,37 @@ TEST_F(SupernetStudent, SameOutcomesForAnyNumberOfWorkers) {
 TEST_F(SupernetStudent, InheritedWeightsAreThoseOfTheSupernet) {
   const TrainedEvaluatorOptions options = Options("files");
   TrainedEvaluator evaluator(options, data_, nullptr);
-  const auto outcomes = evaluator.Evaluate(Batch());
-  // Its parts, and that of another precision, share their weights.
-  const NamedTensors small = File(outcomes[0], kStudentFile, options);
-  const NamedTensors large = File(outcomes[3], kStudentFile, options);
-  for (const char* name : {"classifier.weight", "encoder.norm.weight",
-                           "encoder.0.attention.query.weight"}) {
-    const at::Tensor mine = ToTensor(small.at(name), at::kCPU);
-    EXPECT_TRUE(
-        mine.equal(FirstOf(ToTensor(large.at(name), at::kCPU), mine.sizes())))
-        << name;
+  const auto batch = Batch();
+  const auto outcomes = evaluator.Evaluate(batch);
+  for (const std::size_t i : {0u, 3u, 4u}) {
+    EXPECT_EQ(Of(outcomes[i], kStudentFile).sha256,
+              Sha256(SerializeSafeTensors(
+                  {Inherited(batch[i].architecture, options), {}})));
   }
-  EXPECT_EQ(small, File(outcomes[4], kStudentFile, options));
+}
+
+TEST_F(SupernetStudent, FilesOfPartsAreNotKept) {
+  const TrainedEvaluatorOptions options = Options("kept");
+  TrainedEvaluator evaluator(options, data_, nullptr);
+  const auto outcomes = evaluator.Evaluate(Batch());
+  for (const char* role : {kStudentFile, kQuantizedFile, "model.onnx"}) {
+    EXPECT_EQ(Of(outcomes[0], role).path, "");
+    EXPECT_EQ(Sha256File(options.artifacts / Of(outcomes[2], role).path),
+              Of(outcomes[2], role).sha256);
+  }
+  EXPECT_EQ(outcomes, evaluator.Evaluate(Batch()));
 }
 
 TEST_F(SupernetStudent, WarmStudentsBeginWithTheSupernet) {
   TrainedEvaluatorOptions options = Options("warm");
   options.supernet->options.warm_learning_rate = 1e-8;
   TrainedEvaluator warm(options, data_, nullptr);
-  const auto outcomes = warm.Evaluate(Batch());
-  const NamedTensors inherited = File(outcomes[0], kStudentFile, options);
-  const NamedTensors trained = File(outcomes[2], kStudentFile, options);
-  for (const auto& [name, tensor] : inherited) {
+  const auto batch = Batch();
+  const auto outcomes = warm.Evaluate(batch);
+  const NamedTensors trained =
+      ReadSafeTensors(options.artifacts / Of(outcomes[2], kStudentFile).path)
+          .tensors;
+  for (const auto& [name, tensor] : Inherited(batch[2].architecture, options)) {
     EXPECT_LT(ToTensor(tensor, at::kCPU)
                   .sub(ToTensor(trained.at(name), at::kCPU))
                   .abs()
@@ -130,7 +150,7 @@ TEST_F(SupernetStudent, WarmStudentsBeginWithTheSupernet) {
   TrainedEvaluator cold(options, data_, nullptr);
   options.supernet.reset();
   TrainedEvaluator without(options, data_, nullptr);
-  const Candidate full = Batch()[2];
+  const Candidate full = batch[2];
   EXPECT_EQ(cold.Evaluate({full}), without.Evaluate({full}));
 }
 
