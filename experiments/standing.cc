@@ -137,6 +137,7 @@ Standing StandingOf(const Trial& trial, const std::vector<Trial>& front,
   }
   standing.broken = BrokenBy(trial, study);
   if (!standing.broken.empty()) return standing;
+  if (!IsFull(trial.fidelity)) standing.estimate = trial.fidelity;
   const Point own = MinimizedValues(trial, study.objectives);
   for (const Trial& other : front) {
     standing.on_front = standing.on_front || other.number == trial.number;
@@ -158,8 +159,17 @@ std::string StandingLine(const Standing& standing) {
            ToText(standing.broken.front().constraint) + ".\n";
   }
   const std::size_t count = standing.dominators.size();
-  if (count == 0) return "Not on the front, and not compared with it.\n";
-  return "Not on the front: " + std::to_string(count) +
+  std::string start = "Not on the front";
+  if (standing.estimate) {
+    start = "An estimate of fidelity '" +
+            std::string(Name(*standing.estimate)) +
+            "', and so not on the front";
+  }
+  if (count == 0) {
+    return start + (standing.estimate ? ", where no trial dominates it.\n"
+                                      : ", and not compared with it.\n");
+  }
+  return start + ": " + std::to_string(count) +
          (count == 1 ? " trial of it dominates" : " trials of it dominate") +
          " this one.\n";
 }

@@ -37,6 +37,7 @@ struct Standing {
   std::vector<Excess> broken;
   std::vector<Rival> dominators;  // trials of the front, in its order
   bool on_front = false;
+  std::optional<Fidelity> estimate;  // where it is not full
   // Where it is on the front: for each objective the trial of the front that is
   // next better in it, each named once; none for an objective that the trial is
   // the best in.

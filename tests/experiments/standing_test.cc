@@ -76,6 +76,19 @@ TEST(StandingTest, ABrokenConstraintIsNamedWithItsExcess) {
   EXPECT_EQ(ToJson(standing)["breaks"][0]["constraint"], "latency_ms <= 2");
 }
 
+TEST(StandingTest, AnEstimateIsCalledOne) {
+  Trial trial = Complete(3, 0.75, 1.25);
+  trial.fidelity = Fidelity::kShort;
+  EXPECT_EQ(StandingLine(StandingOf(trial, Front(), ExampleStudy())),
+            "An estimate of fidelity 'short', and so not on the front: 1 trial "
+            "of it dominates this one.\n");
+  trial = Complete(3, 0.99, 0.01);
+  trial.fidelity = Fidelity::kInherited;
+  EXPECT_EQ(StandingLine(StandingOf(trial, Front(), ExampleStudy())),
+            "An estimate of fidelity 'inherited', and so not on the front, "
+            "where no trial dominates it.\n");
+}
+
 TEST(StandingTest, AFailedTrialSaysWhyWithoutControlCharacters) {
   const Standing standing = StandingOf(Failed(4), Front(), ExampleStudy());
   EXPECT_EQ(StandingLine(standing), "");
