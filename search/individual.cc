@@ -45,4 +45,12 @@ void RankIndividuals(std::vector<Individual>& individuals) {
   }
 }
 
+void SortByFitness(std::vector<Individual>& individuals) {
+  RankIndividuals(individuals);
+  std::stable_sort(individuals.begin(), individuals.end(),
+                   [](const Individual& a, const Individual& b) {
+                     return a.Fitness() < b.Fitness();
+                   });
+}
+
 }  // namespace hone

@@ -28,5 +28,7 @@ std::vector<Individual> IndividualsOf(const std::vector<Trial>& trials,
 // Ranks feasible individuals by domination, with crowding distances within a
 // rank; infeasible ones differ by violation alone (Deb et al. 2002, VI).
 void RankIndividuals(std::vector<Individual>& individuals);
+// The same, and puts the fittest first; equals keep their order.
+void SortByFitness(std::vector<Individual>& individuals);
 
 }  // namespace hone

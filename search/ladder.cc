@@ -49,13 +49,7 @@ class Ladder : public SearchAlgorithm {
       }
     }
     inner_->Observe(lowest);
-    for (Rung& rung : rungs_) {
-      RankIndividuals(rung.finished);
-      std::stable_sort(rung.finished.begin(), rung.finished.end(),
-                       [](const Individual& a, const Individual& b) {
-                         return a.Fitness() < b.Fitness();
-                       });
-    }
+    for (Rung& rung : rungs_) SortByFitness(rung.finished);
   }
 
  private:

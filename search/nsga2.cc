@@ -42,11 +42,7 @@ class Nsga2 : public SearchAlgorithm {
     for (Individual& one : IndividualsOf(trials, context_)) {
       population_.push_back(std::move(one));
     }
-    RankIndividuals(population_);
-    std::stable_sort(population_.begin(), population_.end(),
-                     [](const Individual& a, const Individual& b) {
-                       return a.Fitness() < b.Fitness();
-                     });
+    SortByFitness(population_);
     const auto kept = static_cast<std::size_t>(options_.population);
     if (population_.size() > kept) {
       population_.erase(population_.begin() + static_cast<std::ptrdiff_t>(kept),

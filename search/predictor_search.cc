@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "search/expected_hypervolume.h"
+#include "search/front_scale.h"
 #include "search/individual.h"
 #include "space/features.h"
 #include "space/gaussian_process.h"
@@ -18,9 +19,6 @@ namespace {
 
 constexpr std::size_t kCandidates = 100;  // for each suggestion
 constexpr double kRandomShare = 0.1;      // of them
-// How far behind the worst values of the trials the reference of the
-// hypervolume lies, as a share of their range.
-constexpr double kMargin = 0.1;
 
 // The trials' values of one metric, smaller is better, on the scale that they
 // are modelled in.
@@ -101,7 +99,7 @@ class Surrogate {
         point[i] = objectives_[i].Scaled(point[i]);
       }
     }
-    reference_ = ReferenceOf(points);
+    reference_ = FrontScale(points).reference();
     for (std::size_t i = 0; i < trials.size(); ++i) {
       if (trials[i].violation == 0) feasible_.push_back(points[i]);
     }
@@ -155,16 +153,6 @@ class Surrogate {
   }
 
  private:
-  static Point ReferenceOf(const std::vector<Point>& points) {
-    Point reference = WorstPoint(points);
-    for (std::size_t i = 0; i < reference.size(); ++i) {
-      double best = reference[i];
-      for (const Point& point : points) best = std::min(best, point[i]);
-      reference[i] += kMargin * (reference[i] - best);
-    }
-    return reference;
-  }
-
   std::vector<Constraint> constraints_;
   std::vector<MetricModel> objectives_;
   std::vector<MetricModel> bounded_;  // for each constraint
@@ -212,13 +200,9 @@ class PredictorSearch : public SearchAlgorithm {
     for (Individual& one : IndividualsOf(trials, context_)) {
       trials_.push_back(std::move(one));
     }
-    RankIndividuals(trials_);
     parents_.clear();
     std::vector<Individual> fittest = trials_;
-    std::stable_sort(fittest.begin(), fittest.end(),
-                     [](const Individual& a, const Individual& b) {
-                       return a.Fitness() < b.Fitness();
-                     });
+    SortByFitness(fittest);
     for (const Individual& one : fittest) {
       if (static_cast<std::int64_t>(parents_.size()) == options_.population) {
         break;

@@ -9,7 +9,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <c10/util/Exception.h>
 #include <tbb/parallel_for.h>
 
@@ -152,16 +151,11 @@ class Shard {
   at::Tensor Loss(const at::Tensor& logits,
                   const std::optional<SoftTargets>& answers,
                   const Part& part) const {
-    const at::Tensor hard = at::cross_entropy_loss(
-        logits.flatten(0, -2), part.batch.labels.flatten(), {},
-        at::Reduction::Mean, kNoLabel, training_.label_smoothing);
-    if (!distiller_) return hard;
-    at::Tensor loss = hard.mul(distillation_.hard_weight);
-    if (!answers) return loss;
-    return loss.add(
-        SoftTargetLoss(LabelledRows(logits, part.batch.labels), *answers,
-                       distillation_.divergence, distillation_.temperature),
-        distillation_.logits_weight);
+    const at::Tensor hard =
+        LabelLoss(logits, part.batch.labels, training_.label_smoothing);
+    return distiller_
+               ? distiller_->LogitsLoss(hard, logits, answers, part.batch)
+               : hard;
   }
 
   const SupernetJob& job_;
@@ -185,6 +179,7 @@ class SupernetTraining {
         training_(training),
         distillation_(LogitsAlone(job.distillation)),
         largest_(LargestOf(*job.space)),
+        smallest_(SmallestOf(*job.space)),
         weights_(
             SharedShapesOf(WithoutConstraints(*job.space)),
             {job.seed,
@@ -216,7 +211,7 @@ class SupernetTraining {
 
  private:
   void DrawTrainees(std::int64_t step) {
-    trainees_ = {{WithoutPrecision(SmallestOf(*job_.space))}};
+    trainees_ = {{smallest_}};
     Rng rng(job_.seed, step, "subnets");
     for (std::int64_t i = 0; i < options_.random_subnets; ++i) {
       trainees_.push_back({job_.space->Sample(rng)});
@@ -310,6 +305,7 @@ class SupernetTraining {
   const TrainingOptions& training_;
   DistillationOptions distillation_;
   Architecture largest_;
+  Architecture smallest_;
   SharedWeights weights_;
   TrainingBatches batches_;
   LearningRateSchedule schedule_;

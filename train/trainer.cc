@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <torch/headeronly/version.h>
 
 #include "space/network/transformer.h"
@@ -183,9 +182,8 @@ class Training {
     const at::Tensor logits =
         Transformer(ops_, job_.architecture, job_.task,
                     batches_.Perturbed(rows, batch.input), batch.target);
-    const at::Tensor hard = at::cross_entropy_loss(
-        logits.flatten(0, -2), batch.labels.flatten(), {}, at::Reduction::Mean,
-        kNoLabel, options_.label_smoothing);
+    const at::Tensor hard =
+        LabelLoss(logits, batch.labels, options_.label_smoothing);
     return distiller_ ? distiller_->Loss(hard, logits, rows, batch, ops_)
                       : hard;
   }

@@ -147,22 +147,29 @@ SoftTargets Distiller::Answers(const Batch& rows, const NetworkBatch& batch) {
   return Targets(rows, batch, answer);
 }
 
+at::Tensor Distiller::LogitsLoss(const at::Tensor& hard,
+                                 const at::Tensor& logits,
+                                 const std::optional<SoftTargets>& answers,
+                                 const NetworkBatch& batch) const {
+  const at::Tensor loss = hard.mul(options_.hard_weight);
+  if (!answers) return loss;
+  return loss.add(SoftTargetLoss(LabelledRows(logits, batch.labels), *answers,
+                                 options_.divergence, options_.temperature),
+                  options_.logits_weight);
+}
+
 at::Tensor Distiller::Loss(const at::Tensor& hard, const at::Tensor& logits,
                            const Batch& rows, const NetworkBatch& batch,
                            EagerOps& ops) {
-  at::Tensor loss = hard.mul(options_.hard_weight);
   const bool soft = options_.logits_weight > 0;
   std::optional<at::Tensor> answer;
   if ((soft && !AnswersAreStored()) || !hidden_.empty() ||
       !relations_.empty()) {
     answer = network_.Logits(batch);
   }
-  if (soft) {
-    loss = loss.add(SoftTargetLoss(LabelledRows(logits, batch.labels),
-                                   Targets(rows, batch, answer),
-                                   options_.divergence, options_.temperature),
-                    options_.logits_weight);
-  }
+  std::optional<SoftTargets> targets;
+  if (soft) targets = Targets(rows, batch, answer);
+  at::Tensor loss = LogitsLoss(hard, logits, targets, batch);
   if (!hidden_.empty()) {
     loss = loss.add(HiddenTerm(batch, ops), options_.hidden_weight);
   }

@@ -38,6 +38,10 @@ class Distiller {
   // network gave them in `ops`, which has the taps of StudentTaps. -> [].
   at::Tensor Loss(const at::Tensor& hard, const at::Tensor& logits,
                   const Batch& rows, const NetworkBatch& batch, EagerOps& ops);
+  // Of that the terms of labels and logits alone, with what Answers said.
+  at::Tensor LogitsLoss(const at::Tensor& hard, const at::Tensor& logits,
+                        const std::optional<SoftTargets>& answers,
+                        const NetworkBatch& batch) const;
   // What the teacher says of the rows that have a label.
   SoftTargets Answers(const Batch& rows, const NetworkBatch& batch);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/topk.h>
@@ -42,6 +43,12 @@ at::Tensor TeacherNetwork::Logits(const NetworkBatch& batch) {
 
 at::Tensor TeacherNetwork::TakeTap(const std::string& name) {
   return bert_ ? bert_->TakeTap(name) : members_.front().ops.TakeTap(name);
+}
+
+at::Tensor LabelLoss(const at::Tensor& logits, const at::Tensor& labels,
+                     double label_smoothing) {
+  return at::cross_entropy_loss(logits.flatten(0, -2), labels.flatten(), {},
+                                at::Reduction::Mean, kNoLabel, label_smoothing);
 }
 
 at::Tensor LabelledRows(const at::Tensor& x, const at::Tensor& labels) {

@@ -49,6 +49,9 @@ class TeacherNetwork {
 // The rows of [N,C] that have a label. Shapes: [B,C] as it is, [B,T,...] of a
 // decoder -> [N,...]; labels [B] or [B,T].
 at::Tensor LabelledRows(const at::Tensor& x, const at::Tensor& labels);
+// The mean cross-entropy of those rows. Shapes: [B,C] or [B,T,V] -> [].
+at::Tensor LabelLoss(const at::Tensor& logits, const at::Tensor& labels,
+                     double label_smoothing);
 
 // The logits of a classification on all rows, the ensemble's: f32 [N,C].
 TensorData TeacherLogits(const Teacher& teacher, const TaskData& data,
