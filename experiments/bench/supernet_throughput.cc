@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -26,6 +25,7 @@
 #include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/network/transformer.h"
+#include "train/compress/stored_matrix.h"
 #include "train/data/task.h"
 #include "train/eager_ops.h"
 #include "train/shared_weights.h"
@@ -45,14 +45,6 @@ double Seconds(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-TensorData Numbers(const std::vector<std::int64_t>& values,
-                   std::vector<std::int64_t> shape) {
-  TensorData data{DType::kI64, std::move(shape), {}};
-  data.bytes.resize(values.size() * sizeof(std::int64_t));
-  std::memcpy(data.bytes.data(), values.data(), data.bytes.size());
-  return data;
-}
-
 // The batches and members that TrainSupernet would use.
 void Export(const PreparedData& data, const SearchSpace& space,
             const SupernetOptions& options, const TrainingOptions& training,
@@ -65,10 +57,10 @@ void Export(const PreparedData& data, const SearchSpace& space,
     const Batch& batch = batches.Next();
     const auto rows = static_cast<std::int64_t>(batch.rows.size());
     const std::string number = std::to_string(step);
-    file.tensors["input." + number] =
-        Numbers(GatherTokens(data.train, batch), {rows, batch.tokens});
+    file.tensors["input." + number] = Stored(DType::kI64, {rows, batch.tokens},
+                                             GatherTokens(data.train, batch));
     file.tensors["labels." + number] =
-        Numbers(GatherLabels(data.train, batch, 0, 0), {rows});
+        Stored(DType::kI64, {rows}, GatherLabels(data.train, batch, 0, 0));
     if (step % options.hold_steps == 0) {
       others = {ToJson(LargestOf(space)), ToJson(SmallestOf(space))};
       Rng rng(kSeed, step, "subnets");

@@ -36,6 +36,8 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
+from batches import read_batches  # noqa: E402
+
 TEMPERATURE = 2.0
 LARGEST_WEIGHT = 0.5
 WARM_UP_STEPS = 3
@@ -100,22 +102,6 @@ class Elastic(nn.Module):
             x = x + linear(block["down"], y, d)
         return linear(self.classifier, norm(self.norm, x).mean(1),
                       self.classifier.out_features)
-
-
-def read_batches(path):
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-
-    def read(name):
-        begin, end = header[name]["data_offsets"]
-        return torch.from_numpy(np.frombuffer(
-            data[8 + size + begin:8 + size + end],
-            np.int64).reshape(header[name]["shape"]).copy())
-
-    return [(read(f"input.{i}"), read(f"labels.{i}"))
-            for i in range(len(header) // 2)]
 
 
 def step(network, optimizer, batch, members):

@@ -10,7 +10,6 @@
 // them to PyTorch. Otherwise prints JSON: {"tokens_per_second": of each worker,
 // "final_loss": of the first, "parameters"}. The spec's task reads texts.
 
-#include <cstring>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -21,6 +20,7 @@
 #include "space/base/file.h"
 #include "space/base/json.h"
 #include "space/base/rng.h"
+#include "train/compress/stored_matrix.h"
 #include "train/data/task.h"
 #include "train/trainer.h"
 
@@ -58,14 +58,6 @@ Options Parse(const std::vector<std::string>& words) {
   return options;
 }
 
-TensorData Numbers(const std::vector<std::int64_t>& values,
-                   std::vector<std::int64_t> shape) {
-  TensorData data{DType::kI64, std::move(shape), {}};
-  data.bytes.resize(values.size() * sizeof(std::int64_t));
-  std::memcpy(data.bytes.data(), values.data(), data.bytes.size());
-  return data;
-}
-
 void WriteBatches(const PreparedData& data, const TrainingOptions& training,
                   const std::string& path) {
   Rng rng(0, 0, "batches");
@@ -79,18 +71,18 @@ void WriteBatches(const PreparedData& data, const TrainingOptions& training,
     if (data.shape.topology == Topology::kDecoder) {
       const DecoderBatch made = GatherDecoderBatch(data.train, batch, 0, 0);
       file.tensors["input." + number] =
-          Numbers(made.input, {rows, made.tokens});
+          Stored(DType::kI64, {rows, made.tokens}, made.input);
       file.tensors["labels." + number] =
-          Numbers(made.labels, {rows, made.tokens});
+          Stored(DType::kI64, {rows, made.tokens}, made.labels);
       continue;
     }
     std::vector<std::int64_t> labels;
     for (const std::int64_t row : batch.rows) {
       labels.push_back(data.train.labels[static_cast<std::size_t>(row)]);
     }
-    file.tensors["input." + number] =
-        Numbers(GatherTokens(data.train, batch), {rows, batch.tokens});
-    file.tensors["labels." + number] = Numbers(labels, {rows});
+    file.tensors["input." + number] = Stored(DType::kI64, {rows, batch.tokens},
+                                             GatherTokens(data.train, batch));
+    file.tensors["labels." + number] = Stored(DType::kI64, {rows}, labels);
   }
   WriteSafeTensors(path, file);
 }

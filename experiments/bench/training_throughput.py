@@ -34,6 +34,8 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
+from batches import read_batches  # noqa: E402
+
 WARM_UP_STEPS = 5
 
 
@@ -100,22 +102,6 @@ class Network(nn.Module):
         if self.decodes:
             return F.linear(x, self.embedding.weight)
         return self.classifier(x.mean(1))
-
-
-def read_batches(path):
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-
-    def read(name):
-        begin, end = header[name]["data_offsets"]
-        return torch.from_numpy(np.frombuffer(
-            data[8 + size + begin:8 + size + end],
-            np.int64).reshape(header[name]["shape"]).copy())
-
-    return [(read(f"input.{i}"), read(f"labels.{i}"))
-            for i in range(len(header) // 2)]
 
 
 class PyTorchTrial:
