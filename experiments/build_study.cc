@@ -21,28 +21,6 @@ namespace {
 // Classes of a task whose data nobody reads.
 constexpr std::int64_t kNominalClasses = 45;
 
-// The shape of a task whose data nobody reads.
-TaskShape NominalShape(const TaskOptions& task) {
-  TaskShape shape;
-  shape.topology = TopologyOf(task);
-  shape.vocabulary = task.vocabulary == "wordpiece"
-                         ? TrainVocabulary(task, {})->size()
-                         : task.vocabulary_size;
-  shape.classes = kNominalClasses;
-  shape.max_tokens = task.max_tokens;
-  shape.max_target_tokens = task.max_target_tokens;
-  if (task.kind == "image-classification") {
-    shape.vocabulary = 0;
-    shape.features = PatchSide(task) * PatchSide(task);
-    shape.max_tokens =
-        (task.image_height / task.patch) * (task.image_width / task.patch);
-  } else if (task.kind == "audio-classification") {
-    shape.vocabulary = 0;
-    shape.features = task.mel_bands;
-  }
-  return shape;
-}
-
 bool HasFixedLength(const TaskOptions& task) {
   return task.kind == "image-classification" ||
          task.kind == "audio-classification" ||
@@ -80,6 +58,27 @@ bool TrainsNothing(const SearchSpec& spec) {
 }
 
 }  // namespace
+
+TaskShape NominalShape(const TaskOptions& task) {
+  TaskShape shape;
+  shape.topology = TopologyOf(task);
+  shape.vocabulary = task.vocabulary == "wordpiece"
+                         ? TrainVocabulary(task, {})->size()
+                         : task.vocabulary_size;
+  shape.classes = kNominalClasses;
+  shape.max_tokens = task.max_tokens;
+  shape.max_target_tokens = task.max_target_tokens;
+  if (task.kind == "image-classification") {
+    shape.vocabulary = 0;
+    shape.features = PatchSide(task) * PatchSide(task);
+    shape.max_tokens =
+        (task.image_height / task.patch) * (task.image_width / task.patch);
+  } else if (task.kind == "audio-classification") {
+    shape.vocabulary = 0;
+    shape.features = task.mel_bands;
+  }
+  return shape;
+}
 
 bool UsesSupernet(const SearchSpec& spec) {
   const auto& rungs = spec.search.rungs;

@@ -35,6 +35,14 @@ std::filesystem::path ArtifactsPath(const std::filesystem::path& study) {
   return path.replace_extension(".artifacts");
 }
 
+std::filesystem::path ControlPath(const std::filesystem::path& study,
+                                  const std::string& algorithm) {
+  std::filesystem::path path = study;
+  path.replace_filename(study.stem().string() + "-" + algorithm +
+                        study.extension().string());
+  return path;
+}
+
 std::filesystem::path CheckedPath(const Artifact& file,
                                   const std::filesystem::path& artifacts) {
   if (file.path.empty()) {
@@ -50,6 +58,20 @@ std::filesystem::path CheckedPath(const Artifact& file,
               path.string() +
                   ": does not match the hash in the study; 'hone rerun' makes "
                   "it again");
+}
+
+void LinkFolder(const std::filesystem::path& folder,
+                const std::filesystem::path& link) {
+  if (std::filesystem::exists(link)) return;
+  MakeFolder(folder);
+  std::error_code status;
+  std::filesystem::create_directory_symlink(folder.filename(), link, status);
+  if (status) {
+    throw Error(ErrorCode::kResource, link.string() +
+                                          ": cannot be made a link to " +
+                                          folder.string() + ": " +
+                                          status.message());
+  }
 }
 
 int DefaultWorkers() {

@@ -14,11 +14,20 @@ namespace hone {
 std::filesystem::path DefaultStudyPath(const SearchSpec& spec);
 std::filesystem::path LockPath(const std::filesystem::path& study);
 std::filesystem::path ArtifactsPath(const std::filesystem::path& study);
+// Where `hone search --controls` puts the control of a study: "gloss-random.db"
+// for "gloss.db".
+std::filesystem::path ControlPath(const std::filesystem::path& study,
+                                  const std::string& algorithm);
 
 // Where a stored file is, below `artifacts`. Throws Error{kIntegrity} when it
 // does not have its hash, Error{kNotFound} when it was not kept.
 std::filesystem::path CheckedPath(const Artifact& file,
                                   const std::filesystem::path& artifacts);
+
+// Makes `link` another name of `folder`, in the same place; nothing where it is
+// there. Throws Error{kResource}.
+void LinkFolder(const std::filesystem::path& folder,
+                const std::filesystem::path& link);
 
 // One for each core that this process may use.
 int DefaultWorkers();

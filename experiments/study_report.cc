@@ -104,9 +104,15 @@ Table PartTable(const StudyReport& report) {
 
 StudyReport ReportStudy(const StudyInfo& study,
                         const std::vector<Trial>& trials,
-                        const std::vector<Trial>& front) {
-  StudyReport report{study, trials, InFrontOrder(front, study.objectives),
-                     {},    {},     {}};
+                        const std::vector<Trial>& front,
+                        StudyFindings findings) {
+  StudyReport report{study,
+                     trials,
+                     InFrontOrder(front, study.objectives),
+                     {},
+                     {},
+                     {},
+                     std::move(findings)};
   for (const Trial& trial : trials) {
     if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
       ++report.failures[failure->code];
@@ -121,6 +127,17 @@ StudyReport ReportStudy(const StudyInfo& study,
   report.reference = scale.reference();
   report.steps = StepsOf(study, trials, scale);
   return report;
+}
+
+std::string FindingsText(const StudyFindings& findings) {
+  const std::string gain = GainText(findings.controls);
+  const std::string latency = FinalistText(findings.finalists);
+  return gain + (gain.empty() || latency.empty() ? "" : "\n") + latency;
+}
+
+Json FindingsToJson(const StudyFindings& findings) {
+  return {{"controls", GainToJson(findings.controls)},
+          {"predicted_latency", FinalistToJson(findings.finalists)}};
 }
 
 std::string StudyPage(const StudyReport& report) {
@@ -138,11 +155,13 @@ std::string StudyPage(const StudyReport& report) {
       << ToText(SummaryTable(report.front, study.objectives, true)) << "\n"
       << FrontPlot(report.trials, report.front, study.objectives);
   if (!report.steps.empty()) out << "\n" << HypervolumePlot(report);
+  const std::string findings = FindingsText(report.findings);
   out << "\n"
       << ToText(PartTable(report)) << "\nHypervolume: share of the box from "
       << "the front's best values to\n  "
       << ReferenceText(study.objectives, report.reference)
-      << ",\n  a tenth of the range beyond its worst.\n";
+      << ",\n  a tenth of the range beyond its worst.\n"
+      << (findings.empty() ? "" : "\n" + findings);
   return out.str();
 }
 
@@ -164,7 +183,8 @@ Json ToJson(const StudyReport& report) {
            {{"reference",
              ReferenceToJson(report.study.objectives, report.reference)},
             {"final", Final(report)},
-            {"steps", steps}}}};
+            {"steps", steps}}},
+          {"findings", FindingsToJson(report.findings)}};
 }
 
 }  // namespace hone

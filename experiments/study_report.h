@@ -2,14 +2,23 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "experiments/finalist_latency.h"
+#include "experiments/gain_report.h"
 #include "search/trial.h"
 #include "search/trial_store.h"
 #include "space/base/json.h"
 
 namespace hone {
+
+// What a study tells beside its own trials.
+struct StudyFindings {
+  std::vector<StudyComparison> controls;
+  std::optional<FinalistLatency> finalists;
+};
 
 // A study at a glance, and how its front grew.
 struct StudyReport {
@@ -28,18 +37,25 @@ struct StudyReport {
   // that could be on it.
   std::vector<Step> steps;
   std::vector<double> reference;  // in the objectives' units, minimised
+  StudyFindings findings;
 };
 
 StudyReport ReportStudy(const StudyInfo& study,
                         const std::vector<Trial>& trials,
-                        const std::vector<Trial>& front);
+                        const std::vector<Trial>& front,
+                        StudyFindings findings = {});
+
+// For people and for programs: of those findings that there are.
+std::string FindingsText(const StudyFindings& findings);
+// {"controls", "predicted_latency"}
+Json FindingsToJson(const StudyFindings& findings);
 
 // For people: counts, front, both plots, and when what part was reached.
 std::string StudyPage(const StudyReport& report);
 
 // {"study", "trials", "failures": {"diverged": 1}, "rungs", "front": [numbers],
 // "hypervolume": {"reference": {"accuracy": 0.7, ...}, "final",
-// "steps": [{"trial", "seconds", "value"}]}}
+// "steps": [{"trial", "seconds", "value"}]}, "findings"}
 Json ToJson(const StudyReport& report);
 
 }  // namespace hone

@@ -10,7 +10,8 @@
 // step on the spec's space, without teacher, rounding or dropout; "members":
 // for the smallest, a random and the largest architecture the time of a
 // training step as a part of the shared weights over that of the same network
-// alone, in turn}. The spec's task is text-classification.
+// alone, in turn: "ratio" of a step in which as many parts are trained as the
+// sandwich rule has, for each of them, "ratio_by_itself" of one part a step}. The spec's task is text-classification.
 
 #include <algorithm>
 #include <chrono>
@@ -81,12 +82,17 @@ at::Tensor LossOf(EagerOps& ops, const Architecture& architecture,
       batch.labels);
 }
 
-// A network alone and the same as a part of the shared weights, each with its
-// optimizer, in turn. Returns seconds of a step: alone, shared.
-std::pair<double, double> StepSeconds(const PreparedData& data,
-                                      const SearchSpace& space,
-                                      const Architecture& member,
-                                      const TrainingOptions& training) {
+struct StepTimes {
+  double alone = 0;
+  double by_itself = 0;    // as a part, one a step
+  double in_sandwich = 0;  // as a part, for each of several a step
+};
+
+// Seconds of training a network on a batch, with its optimizer: alone, and as a
+// part of the shared weights, in turn.
+StepTimes StepSeconds(const PreparedData& data, const SearchSpace& space,
+                      const Architecture& member, std::int64_t parts,
+                      const TrainingOptions& training) {
   TrainingBatches batches(data.train, data.shape, training, kSeed, at::kCPU);
   SharedWeights shared(SharedShapesOf(space), {.seed = kSeed});
   EagerOps slice(shared.Source(0, SharedWeights::Member::kOther));
@@ -94,33 +100,38 @@ std::pair<double, double> StepSeconds(const PreparedData& data,
   EagerOps alone(own);
   Discover(own, member, data.shape);
   AdamW optimizer(own.Leaves(true), own.Leaves(false), {});
-  std::vector<double> seconds_alone;
-  std::vector<double> seconds_shared;
+  std::vector<double> seconds[3];
   for (int round = 0; round <= kRounds; ++round) {
     std::vector<NetworkBatch> inputs;
     for (int i = 0; i < kStepsInRound; ++i) {
       inputs.push_back(batches.Make(batches.Next()));
     }
-    Clock::time_point start = Clock::now();
-    for (const NetworkBatch& batch : inputs) {
+    const auto shared_step = [&](const NetworkBatch& batch,
+                                 std::int64_t count) {
+      shared.BeginStep(batch.input);
+      for (std::int64_t i = 0; i < count; ++i) {
+        LossOf(slice, member, data.shape, batch).backward();
+      }
+      shared.CollectGradients(false);
+      shared.Step(1e-3, 1e-3, 1);
+    };
+    const auto time = [&](std::size_t which, std::int64_t count,
+                          const auto& step) {
+      const Clock::time_point start = Clock::now();
+      for (const NetworkBatch& batch : inputs) step(batch, count);
+      if (round == 0) return;  // warms up
+      seconds[which].push_back(Seconds(start) /
+                               static_cast<double>(kStepsInRound * count));
+    };
+    time(0, 1, [&](const NetworkBatch& batch, std::int64_t) {
       LossOf(alone, member, data.shape, batch).backward();
       optimizer.Step(1e-3, 1);
       for (auto& [name, table] : own.tables()) table.Step(1e-3, 1);
-    }
-    const double first = Seconds(start);
-    start = Clock::now();
-    for (const NetworkBatch& batch : inputs) {
-      shared.BeginStep(batch.input);
-      LossOf(slice, member, data.shape, batch).backward();
-      shared.CollectGradients(false);
-      shared.Step(1e-3, 1e-3, 1);
-    }
-    const double second = Seconds(start);
-    if (round == 0) continue;  // warms up
-    seconds_alone.push_back(first / kStepsInRound);
-    seconds_shared.push_back(second / kStepsInRound);
+    });
+    time(1, 1, shared_step);
+    time(2, parts, shared_step);
   }
-  return {Median(seconds_alone), Median(seconds_shared)};
+  return {Median(seconds[0]), Median(seconds[1]), Median(seconds[2])};
 }
 
 int Main(const std::vector<std::string>& words) {
@@ -154,18 +165,19 @@ int Main(const std::vector<std::string>& words) {
   if (std::holds_alternative<Failure>(TrainSupernet(job, options, training))) {
     throw Error(ErrorCode::kInternal, "training diverged");
   }
-  const double rate = static_cast<double>(training.steps) *
-                      static_cast<double>(options.random_subnets + 2) /
+  const std::int64_t parts = options.random_subnets + 2;
+  const double rate = static_cast<double>(training.steps * parts) /
                       Seconds(start);
   Json members = Json::array();
   Rng rng(kSeed);
   for (const Architecture& member :
        {SmallestOf(space), WithoutPrecision(space.Sample(rng)),
         LargestOf(space)}) {
-    const auto [alone, shared] = StepSeconds(data, space, member, training);
+    const StepTimes times = StepSeconds(data, space, member, parts, training);
     members.push_back({{"architecture", ShortText(member)},
-                       {"alone_ms", alone * 1e3},
-                       {"ratio", shared / alone}});
+                       {"alone_ms", times.alone * 1e3},
+                       {"ratio", times.in_sandwich / times.alone},
+                       {"ratio_by_itself", times.by_itself / times.alone}});
   }
   std::cout << Json{{"subnets_per_second", rate}, {"members", members}}.dump()
             << "\n";

@@ -154,7 +154,8 @@ def main():
             env=os.environ | {"OMP_NUM_THREADS": "1"})
         result = json.loads(done.stdout)
         ours.append(result["subnets_per_second"])
-        parts.append([one["ratio"] for one in result["members"]])
+        parts.append([(one["ratio"], one["ratio_by_itself"])
+                      for one in result["members"]])
         peer.append(pytorch_rate(batches, members))
     ratios = [a / b for a, b in zip(ours, peer)]
     row = {"hone": float(np.median(ours)), "pytorch": float(np.median(peer)),
@@ -162,12 +163,15 @@ def main():
            "ratio_range": [min(ratios), max(ratios)],
            "members": [{"architecture": one["architecture"],
                         "alone_ms": one["alone_ms"],
-                        "ratio": float(np.median([p[i] for p in parts]))}
+                        "ratio": float(np.median([p[i][0] for p in parts])),
+                        "ratio_by_itself":
+                            float(np.median([p[i][1] for p in parts]))}
                        for i, one in enumerate(result["members"])]}
     print("subnets/s: Hone {hone:.1f}, PyTorch {pytorch:.1f}, ratio {ratio:.2f} "
           "({ratio_range[0]:.2f}-{ratio_range[1]:.2f})".format(**row))
     for one in row["members"]:
-        print("part / alone {ratio:.2f}  {architecture}".format(**one))
+        print("part / alone {ratio:.2f} ({ratio_by_itself:.2f} by itself)  "
+              "{architecture}".format(**one))
     if arguments.json:
         arguments.json.write_text(json.dumps(row, indent=1) + "\n")
 

@@ -2,6 +2,7 @@
 #include "experiments/commands/output.h"
 #include "experiments/search_spec.h"
 #include "experiments/space_report.h"
+#include "experiments/study_findings.h"
 #include "experiments/study_report.h"
 #include "experiments/study_view.h"
 
@@ -10,7 +11,9 @@ namespace {
 
 int RunReport(const Arguments& arguments, const CommandContext& context) {
   const StudyView study = ReadStudy(arguments.positionals[0]);
-  const StudyReport report = ReportStudy(study.info, study.trials, study.front);
+  const StudyReport report =
+      ReportStudy(study.info, study.trials, study.front,
+                  FindingsOf(arguments.positionals[0], study));
   if (arguments.Has("json")) {
     PrintJson(ToJson(report), context);
   } else {

@@ -8,6 +8,7 @@
 #include "experiments/rungs_report.h"
 #include "experiments/search_spec.h"
 #include "experiments/study_files.h"
+#include "experiments/study_findings.h"
 #include "experiments/study_view.h"
 #include "search/sqlite_trial_store.h"
 #include "search/study.h"
@@ -52,6 +53,7 @@ void CheckSameSpec(const StudyInfo& stored, const StudyInfo& given,
 // The command that goes on with this search.
 std::string ResumeCommand(const Arguments& arguments) {
   std::string command = "hone search " + arguments.positionals[0];
+  if (arguments.Has("controls")) command += " --controls";
   for (const char* name : {"study", "workers", "set"}) {
     for (const std::string& value : arguments.All(name)) {
       command += std::string(" --") + name + " ";
@@ -72,12 +74,14 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
       study.trials.begin(), study.trials.end(),
       [](const Trial& t) { return t.state() == TrialState::kFailed; });
   const int status = failed > 0 ? kExitSomeFailed : kExitDone;
+  const StudyFindings findings = FindingsOf(path, study);
   if (arguments.Has("json")) {
     PrintJson({{"study", path.string()},
                {"trials", study.trials.size()},
                {"failed", failed},
                {"digest", digest},
                {"rungs", RungsToJson(study.trials, study.info.objectives)},
+               {"findings", FindingsToJson(findings)},
                {"front", TrialsToJson(study.front)}},
               context);
     return status;
@@ -89,8 +93,12 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
                 << FrontPlot(study.trials, study.front, study.info.objectives)
                 << "\n";
   }
-  context.out << RungsText(study.trials, study.info.objectives)
-              << study.trials.size() << " trials, " << failed << " failed, "
+  for (const std::string& section :
+       {RungsText(study.trials, study.info.objectives),
+        FindingsText(findings)}) {
+    if (!section.empty()) context.out << section << "\n";
+  }
+  context.out << study.trials.size() << " trials, " << failed << " failed, "
               << study.front.size() << " on the front\ndigest " << digest
               << "\n";
   if (study.front.empty()) return status;
@@ -139,6 +147,18 @@ void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
   study.Run();
 }
 
+// The same search by the control's algorithm, in a study beside the other,
+// whose teacher and supernet it shares.
+void RunControl(SearchSpec spec, const std::string& algorithm,
+                const std::filesystem::path& study, int workers,
+                const CommandContext& context) {
+  const std::filesystem::path path = ControlPath(study, algorithm);
+  spec.search.algorithm = algorithm;
+  spec.study.name += "-" + algorithm;
+  LinkFolder(ArtifactsPath(study), ArtifactsPath(path));
+  RunStudy(spec, path, workers, context);
+}
+
 int RunSearch(const Arguments& arguments, const CommandContext& context) {
   const SearchSpec spec =
       ReadSearchSpec(arguments.positionals[0], arguments.All("set"));
@@ -149,6 +169,11 @@ int RunSearch(const Arguments& arguments, const CommandContext& context) {
   WarnOfSaturation(spec);
   try {
     RunStudy(spec, path, workers, context);
+    if (arguments.Has("controls")) {
+      for (const std::string& algorithm : ControlAlgorithms()) {
+        RunControl(spec, algorithm, path, workers, context);
+      }
+    }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kCancelled) throw;
     throw Error(ErrorCode::kCancelled,
@@ -169,6 +194,8 @@ Command SearchCommand() {
            {{"study", "FILE", "the study's file; studies/NAME.db by default"},
             {"workers", "N", "students that train side by side; one per core"},
             {"set", "TABLE.KEY=VALUE", "override a field of the spec"},
+            {"controls", "",
+             "then the same search by random and uniform-scaling, beside it"},
             {"json", "", "print the result as JSON"}},
            "hone search experiments/specs/gloss-quick.toml"},
           RunSearch};

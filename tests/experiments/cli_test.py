@@ -199,6 +199,26 @@ class StudyTest(CliTest):
         self.assertFalse(any(p["differs"] for p in same["architecture"]))
         self.hone("compare", "s.db", "0", "60", expect=4)
 
+    def test_controls_are_searched_beside_a_study(self):
+        words = ["--set", "search.trials=60", "--controls", "--json"]
+        result, _ = self.search(*words)
+        control, uniform = json.loads(result)["findings"]["controls"]
+        self.assertEqual([control["control"], uniform["control"]],
+                         ["random", "uniform-scaling"])
+        self.assertEqual(control["trials"], 60)
+        compared = self.json("compare", "s.db", "s-random.db")["studies"]
+        self.assertEqual([s["hypervolume"] for s in compared],
+                         [control["of_study"], control["hypervolume"]])
+        self.assertEqual([s["algorithm"] for s in compared],
+                         ["nsga2", "random"])
+        report, _ = self.hone("report", "s.db")
+        self.assertIn("uniform-scaling", report)
+        self.assertIn("other trials would have told them", report)
+        for line in report.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        again, _ = self.search(*words)
+        self.assertEqual(json.loads(again), json.loads(result))
+
     def test_compare_studies(self):
         self.search("--set", "search.trials=60", "--set",
                     "search.algorithm=random", study="r.db")

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Search algorithms on a table of really measured architectures.
+
+STUDY measured every architecture of its space at one fidelity
+(experiments/specs/gloss-table.toml). Hone's algorithms run on it through
+build/release/experiments/table_search, Optuna's samplers through the same
+choices as categorical parameters, blocks beyond the depth left out. Counts the
+distinct architectures that each has looked up when its hypervolume reaches 99 %
+of the whole table's, on the scale of search/front_scale.h. Optuna's samplers
+propose some architectures again, which costs them nothing here.
+
+Needs optuna; --optuna says in which folder, if not on the path.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+SHARE = 0.99
+MARGIN = 0.1
+
+
+def front(points):
+    kept, lowest = [], float("inf")
+    for x, y in sorted(points):
+        if y < lowest:
+            kept.append((x, y))
+            lowest = y
+    return kept
+
+
+def hypervolume(points):
+    """Below (1 + MARGIN, 1 + MARGIN), both to be minimised."""
+    end = 1 + MARGIN
+    volume, lowest = 0.0, end
+    for x, y in front(points):
+        if x < end and y < lowest:
+            volume += (end - x) * (lowest - y)
+            lowest = y
+    return volume
+
+
+class Table:
+    def __init__(self, trials, fidelity):
+        self.trials = [t for t in trials if t["fidelity"] == fidelity
+                       and t["state"] == "complete"]
+        raw = {t["number"]: (-t["metrics"]["accuracy"]["value"],
+                             t["metrics"]["latency_ms"]["value"])
+               for t in self.trials}
+        best = front(raw.values())
+        low = [min(p[i] for p in best) for i in (0, 1)]
+        high = [max(p[i] for p in best) for i in (0, 1)]
+        self.points = {
+            number: tuple((p[i] - low[i]) / (high[i] - low[i]) for i in (0, 1))
+            for number, p in raw.items()}
+        self.numbers = {self.key(t["architecture"]): t["number"]
+                        for t in self.trials}
+        self.goal = SHARE * hypervolume(self.points.values())
+        self.front_size = len(best)
+
+    @staticmethod
+    def words(block):
+        attention = block["attention"]
+        return {"heads": attention["heads"],
+                "attention": json.dumps(attention, sort_keys=True),
+                "feed_forward": block["feed_forward"]["width"],
+                "precision": block["precision"]}
+
+    def key(self, architecture):
+        return (architecture["stem"]["d_model"],
+                tuple(tuple(self.words(b).values())
+                      for b in architecture["encoder"]))
+
+    def choices(self):
+        blocks = [self.words(b) for t in self.trials
+                  for b in t["architecture"]["encoder"]]
+        stems = [t["architecture"]["stem"]["d_model"] for t in self.trials]
+        depths = [len(t["architecture"]["encoder"]) for t in self.trials]
+        return {"d_model": sorted(set(stems)), "layers": sorted(set(depths)),
+                "block": {name: sorted({b[name] for b in blocks}, key=str)
+                          for name in blocks[0]}}
+
+    def needed(self, numbers):
+        """Distinct lookups until the goal; None where it is not reached."""
+        seen = list(dict.fromkeys(numbers))
+        low, high = 1, len(seen)
+        if self.reached(seen, high) is False:
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            if self.reached(seen, middle):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def reached(self, seen, count):
+        return hypervolume(self.points[n] for n in seen[:count]) >= self.goal
+
+
+def optuna_runs(table, make_sampler, seeds, calls):
+    import optuna
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    choices = table.choices()
+    for seed in range(1, seeds + 1):
+        study = optuna.create_study(directions=["minimize", "minimize"],
+                                    sampler=make_sampler(seed))
+        numbers, seen, best = [], set(), []
+        for _ in range(calls):
+            trial = study.ask()
+            width = trial.suggest_categorical("d_model", choices["d_model"])
+            depth = trial.suggest_categorical("layers", choices["layers"])
+            blocks = tuple(
+                tuple(trial.suggest_categorical(f"{name}.{i}", options)
+                      for name, options in choices["block"].items())
+                for i in range(depth))
+            number = table.numbers[width, blocks]
+            numbers.append(number)
+            study.tell(trial, table.points[number])
+            if number not in seen:
+                seen.add(number)
+                best = front(best + [table.points[number]])
+                if hypervolume(best) >= table.goal:
+                    break
+        yield numbers
+
+
+def hone_runs(args, algorithm):
+    run = subprocess.run(
+        [args.search, args.study, "--algorithm", algorithm,
+         "--seeds", str(args.seeds)] +
+        (["--trials", "600"] if algorithm == "predictor" else []),
+        check=True, capture_output=True, text=True)
+    return json.loads(run.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", default="studies/gloss-table.db")
+    parser.add_argument("--hone", default="build/release/hone")
+    parser.add_argument("--search",
+                        default="build/release/experiments/table_search")
+    parser.add_argument("--fidelity", default="inherited")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--optuna", help="folder of the package")
+    parser.add_argument("--only", nargs="+", help="these rows alone")
+    args = parser.parse_args()
+    if args.optuna:
+        sys.path.insert(0, args.optuna)
+    from optuna import __version__
+    from optuna.samplers import NSGAIISampler, TPESampler
+    table = Table(json.loads(subprocess.run(
+        [args.hone, "trials", args.study, "--json"], check=True,
+        capture_output=True, text=True).stdout), args.fidelity)
+    calls = 5 * len(table.points)
+    samplers = {
+        "optuna NSGA-II": lambda seed: NSGAIISampler(seed=seed),
+        "optuna NSGA-II, population 16":
+            lambda seed: NSGAIISampler(seed=seed, population_size=16),
+        "optuna TPE": lambda seed: TPESampler(seed=seed),
+        "optuna TPE, multivariate, group":
+            lambda seed: TPESampler(seed=seed, multivariate=True, group=True),
+    }
+    rows = {f"hone {name}": lambda name=name: hone_runs(args, name)
+            for name in ("random", "regularized-evolution", "nsga2",
+                         "predictor")}
+    rows |= {name: lambda make=make: optuna_runs(table, make, args.seeds, calls)
+             for name, make in samplers.items()}
+    print(f"{len(table.points)} architectures, {table.front_size} on the front; "
+          f"optuna {__version__}; {args.seeds} seeds\n")
+    print("| algorithm | median | lowest and highest | not reached |")
+    print("|---|---|---|---|", flush=True)
+    for name, run in rows.items():
+        if args.only and name not in args.only:
+            continue
+        start = time.monotonic()
+        needed = [table.needed(numbers) for numbers in run()]
+        done = sorted(n for n in needed if n is not None)
+        missed = len(needed) - len(done)
+        # Those that never arrive count as the whole table.
+        median = statistics.median(done + [len(table.points)] * missed)
+        span = f"{done[0]} {done[-1]}" if done else "-"
+        print(f"| {name} | {median:g} | {span} | {missed} |", flush=True)
+        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+
+#include "experiments/study_report.h"
+#include "experiments/study_view.h"
+
+namespace hone {
+
+// Of a study at `path`: its gain over those of its controls that lie beside it
+// (ControlPath) and have a front, and how well its latencies could be told.
+StudyFindings FindingsOf(const std::filesystem::path& path,
+                         const StudyView& study);
+
+}  // namespace hone
