@@ -15,16 +15,18 @@ struct Group {
 };
 
 std::vector<Group> Groups() {
-  return {{"Search",
-           {SearchCommand(), PlanCommand(), PredictCommand(), TrainCommand()}},
-          {"Look at a study",
-           {TrialsCommand(), ParetoCommand(), ReportCommand(), ShowCommand(),
-            WhyCommand(), CompareCommand(), SpaceCommand()}},
-          {"Use what was found",
-           {ExportCommand(), CompressCommand(), SensitivityCommand(),
-            EvalCommand(), ClassifyCommand(), GenerateCommand(),
-            TranslateCommand(), BenchCommand(), InspectCommand()}},
-          {"Check", {RerunCommand(), DigestCommand(), DoctorCommand()}}};
+  return {
+      {"Search",
+       {SearchCommand(), PlanCommand(), PredictCommand(), TrainCommand()}},
+      {"Look at a study",
+       {TrialsCommand(), ParetoCommand(), ReportCommand(), ShowCommand(),
+        WhyCommand(), CompareCommand(), SpaceCommand()}},
+      {"Use what was found",
+       {ExportCommand(), CompressCommand(), SensitivityCommand(), EvalCommand(),
+        ClassifyCommand(), GenerateCommand(), TranslateCommand(),
+        BenchCommand(), InspectCommand()}},
+      {"Check",
+       {RemeasureCommand(), RerunCommand(), DigestCommand(), DoctorCommand()}}};
 }
 
 std::string Overview() {

@@ -80,9 +80,8 @@ std::string FinalistText(const std::optional<FinalistLatency>& finalists) {
          " other trials would have told them: " +
          PercentText(finalists->errors.mean_share) + " off,\n" +
          PercentText(finalists->errors.largest_share) +
-         " at most; noise of measuring " +
-         PercentText(finalists->noise_share) + ", Spearman " +
-         NumberText(finalists->errors.rank_correlation) + "\n";
+         " at most; noise of measuring " + PercentText(finalists->noise_share) +
+         ", Spearman " + NumberText(finalists->errors.rank_correlation) + "\n";
 }
 
 Json FinalistToJson(const std::optional<FinalistLatency>& finalists) {

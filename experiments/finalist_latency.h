@@ -25,9 +25,9 @@ struct FinalistLatency {
 // reference model, of at most 100 trials spread over the study whose
 // architectures are not on the front. Empty with fewer than 10 of them or fewer
 // than two finalists.
-std::optional<FinalistLatency> PredictFinalists(const SearchSpace& space,
-                                                const std::vector<Trial>& trials,
-                                                const std::vector<Trial>& front);
+std::optional<FinalistLatency> PredictFinalists(
+    const SearchSpace& space, const std::vector<Trial>& trials,
+    const std::vector<Trial>& front);
 
 std::string FinalistText(const std::optional<FinalistLatency>& finalists);
 // {"learned_from", "finalists", "noise_share", "mean_share", "largest_share",

@@ -31,11 +31,11 @@ std::string GainText(const std::vector<StudyComparison>& controls) {
                {"covered", true}},
               {}};
   for (const StudyComparison& one : controls) {
-    table.AddRow(
-        {one.second.algorithm, std::to_string(one.second.trials),
-         NumberText(one.second.hypervolume), NumberText(one.first.hypervolume),
-         GainOf(one), PercentText(one.first.coverage),
-         PercentText(one.second.coverage)});
+    table.AddRow({one.second.algorithm, std::to_string(one.second.trials),
+                  NumberText(one.second.hypervolume),
+                  NumberText(one.first.hypervolume), GainOf(one),
+                  PercentText(one.first.coverage),
+                  PercentText(one.second.coverage)});
   }
   return ToText(table);
 }
@@ -49,7 +49,8 @@ Json GainToJson(const std::vector<StudyComparison>& controls) {
          {"trials", one.second.trials},
          {"hypervolume", control},
          {"of_study", one.first.hypervolume},
-         {"gain", control == 0 ? Json() : Json(one.first.hypervolume / control)},
+         {"gain",
+          control == 0 ? Json() : Json(one.first.hypervolume / control)},
          {"coverage", one.first.coverage},
          {"covered", one.second.coverage}});
   }

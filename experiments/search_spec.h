@@ -38,8 +38,9 @@ struct StudySection {
           "what to find the best trade-offs of: \"maximize METRIC\" or "
           "\"minimize METRIC\"");
     visit("constraints", self.constraints, AnyValue{},
-          "bounds on measured metrics, such as \"latency_ms <= 2\"; a trial "
-          "that breaks one is never on the front");
+          "bounds on measured metrics, such as \"latency_ms <= 2\", which "
+          "latencies keep with their whole 95 % interval; a trial that breaks "
+          "one is never on the front");
   }
 };
 

@@ -50,10 +50,12 @@ std::vector<Rival> NeighboursOf(const Trial& trial,
 
 std::vector<Excess> BrokenBy(const Trial& trial, const StudyInfo& study) {
   std::vector<Excess> broken;
-  const auto& metrics = std::get<Measurement>(trial.outcome).metrics;
   for (const Constraint& constraint : study.constraints) {
-    const double value = metrics.at(constraint.metric).value;
-    if (!Holds(constraint, value)) broken.push_back({constraint, value});
+    const double value = ConstrainedValue(trial, constraint);
+    if (Holds(constraint, value)) continue;
+    const auto& metrics = std::get<Measurement>(trial.outcome).metrics;
+    broken.push_back(
+        {constraint, value, value != metrics.at(constraint.metric).value});
   }
   return broken;
 }
@@ -102,9 +104,11 @@ std::string RivalText(const std::vector<Rival>& rivals) {
 
 std::string ExcessText(const Excess& excess) {
   const double beyond = std::abs(excess.value - excess.constraint.bound);
-  std::string text = "  " + ToText(excess.constraint) + ": it is " +
-                     NumberText(excess.value) + ", " + NumberText(beyond) +
-                     (excess.constraint.at_most ? " above" : " below");
+  std::string text =
+      "  " + ToText(excess.constraint) +
+      (excess.of_interval ? ": its interval goes to " : ": it is ") +
+      NumberText(excess.value) + ", " + NumberText(beyond) +
+      (excess.constraint.at_most ? " above" : " below");
   if (excess.constraint.bound != 0) {
     text += " (" + PercentText(beyond / std::abs(excess.constraint.bound)) +
             " of the bound)";

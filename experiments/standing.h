@@ -27,7 +27,8 @@ struct Rival {
 // A constraint of the study that a trial breaks.
 struct Excess {
   Constraint constraint;
-  double value = 0;
+  double value = 0;          // as it is held to the bound (ConstrainedValue)
+  bool of_interval = false;  // the end of its interval, and not the metric
 };
 
 // Why a trial is on its study's front, or why not. Of these at most one is not

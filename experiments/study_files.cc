@@ -67,10 +67,9 @@ void LinkFolder(const std::filesystem::path& folder,
   std::error_code status;
   std::filesystem::create_directory_symlink(folder.filename(), link, status);
   if (status) {
-    throw Error(ErrorCode::kResource, link.string() +
-                                          ": cannot be made a link to " +
-                                          folder.string() + ": " +
-                                          status.message());
+    throw Error(ErrorCode::kResource,
+                link.string() + ": cannot be made a link to " +
+                    folder.string() + ": " + status.message());
   }
 }
 

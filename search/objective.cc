@@ -9,10 +9,10 @@
 namespace hone {
 namespace {
 
-double MetricOf(const Trial& trial, const std::string& name) {
+const Metric& MetricOf(const Trial& trial, const std::string& name) {
   const auto& metrics = std::get<Measurement>(trial.outcome).metrics;
   const auto found = metrics.find(name);
-  if (found != metrics.end()) return found->second.value;
+  if (found != metrics.end()) return found->second;
   std::vector<std::string> names;
   for (const auto& [known, metric] : metrics) names.push_back(known);
   throw Error(ErrorCode::kUsage, "trial " + std::to_string(trial.number) +
@@ -45,11 +45,17 @@ std::vector<double> MinimizedValues(const Trial& trial,
   std::vector<double> values;
   if (trial.state() != TrialState::kComplete) return values;
   for (const Objective& objective : objectives) {
-    const double value = MetricOf(trial, objective.metric);
+    const double value = MetricOf(trial, objective.metric).value;
     values.push_back(objective.direction == Direction::kMinimize ? value
                                                                  : -value);
   }
   return values;
+}
+
+double ConstrainedValue(const Trial& trial, const Constraint& constraint) {
+  const Metric& metric = MetricOf(trial, constraint.metric);
+  if (!constraint.metric.starts_with("latency_")) return metric.value;
+  return (constraint.at_most ? metric.high : metric.low).value_or(metric.value);
 }
 
 double Violation(const Trial& trial,
@@ -57,7 +63,7 @@ double Violation(const Trial& trial,
   if (trial.state() != TrialState::kComplete) return 0;
   double violation = 0;
   for (const Constraint& constraint : constraints) {
-    const double value = MetricOf(trial, constraint.metric);
+    const double value = ConstrainedValue(trial, constraint);
     if (Holds(constraint, value)) continue;
     violation += std::abs(value - constraint.bound) /
                  std::max(std::abs(constraint.bound), 1e-12);

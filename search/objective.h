@@ -26,6 +26,11 @@ Objective ParseObjective(const std::string& text);
 // Throws Error{kUsage} when a complete trial lacks the metric.
 std::vector<double> MinimizedValues(const Trial& trial,
                                     const std::vector<Objective>& objectives);
+// What a trial is held to a bound with: the metric, and of a latency that was
+// measured the end of its interval that is nearer to the bound, or beyond it,
+// so that what satisfies a bound does so when it is measured again.
+// Throws Error{kUsage} when a complete trial lacks the metric.
+double ConstrainedValue(const Trial& trial, const Constraint& constraint);
 // The sum of relative excesses over the bounds (constraints on measured
 // metrics); 0 when feasible.
 double Violation(const Trial& trial,

@@ -11,7 +11,8 @@
 // for the smallest, a random and the largest architecture the time of a
 // training step as a part of the shared weights over that of the same network
 // alone, in turn: "ratio" of a step in which as many parts are trained as the
-// sandwich rule has, for each of them, "ratio_by_itself" of one part a step}. The spec's task is text-classification.
+// sandwich rule has, for each of them, "ratio_by_itself" of one part a step}.
+// The spec's task is text-classification.
 
 #include <algorithm>
 #include <chrono>
@@ -166,8 +167,8 @@ int Main(const std::vector<std::string>& words) {
     throw Error(ErrorCode::kInternal, "training diverged");
   }
   const std::int64_t parts = options.random_subnets + 2;
-  const double rate = static_cast<double>(training.steps * parts) /
-                      Seconds(start);
+  const double rate =
+      static_cast<double>(training.steps * parts) / Seconds(start);
   Json members = Json::array();
   Rng rng(kSeed);
   for (const Architecture& member :

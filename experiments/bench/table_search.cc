@@ -81,17 +81,17 @@ std::vector<std::int64_t> Run(const SearchSpec& spec, const StudyInfo& table_of,
 }
 
 int Main(const std::vector<std::string>& words) {
-  const Arguments arguments = ParseArguments(
-      {"table_search",
-       "a search algorithm on a table",
-       "STUDY",
-       1,
-       1,
-       {{"algorithm", "NAME", "as search.algorithm"},
-        {"seeds", "N", "how many searches"},
-        {"trials", "N", "of each; all of the space by default"}},
-       ""},
-      words);
+  const Arguments arguments =
+      ParseArguments({"table_search",
+                      "a search algorithm on a table",
+                      "STUDY",
+                      1,
+                      1,
+                      {{"algorithm", "NAME", "as search.algorithm"},
+                       {"seeds", "N", "how many searches"},
+                       {"trials", "N", "of each; all of the space by default"}},
+                      ""},
+                     words);
   const SqliteTrialStore store(arguments.positionals[0],
                                SqliteTrialStore::Mode::kRead);
   const std::optional<StudyInfo> info = store.LoadStudy();

@@ -25,6 +25,7 @@ Command GenerateCommand();
 Command TranslateCommand();
 Command BenchCommand();
 Command InspectCommand();
+Command RemeasureCommand();
 Command RerunCommand();
 Command DigestCommand();
 Command DoctorCommand();

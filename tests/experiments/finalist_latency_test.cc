@@ -27,8 +27,8 @@ std::vector<Trial> Trials(std::size_t count, double factor = 1) {
   while (trials.size() < count) {
     const Architecture one = space.Sample(rng);
     const auto number = static_cast<std::int64_t>(trials.size());
-    trials.push_back(Complete(
-        number, 0.5, factor * SimulatedLatencyMs(one, kTask, 1, 16)));
+    trials.push_back(
+        Complete(number, 0.5, factor * SimulatedLatencyMs(one, kTask, 1, 16)));
     trials.back().architecture = one;
   }
   return trials;

@@ -11,11 +11,13 @@ namespace {
 using testing::HasSubstr;
 
 StudyComparison With(double accuracy) {
-  StudyInfo control = ExampleStudy();
+  StudyInfo study = ExampleStudy();
+  study.spec = Json::object();
+  StudyInfo control = study;
   control.spec = {{"search", {{"algorithm", "random"}}}};
   const Trial ours = Complete(0, 0.9, 1);
   const Trial theirs = Complete(0, accuracy, 2);
-  return CompareStudies({"a.db", ExampleStudy(), {ours}, {ours}},
+  return CompareStudies({"a.db", study, {ours}, {ours}},
                         {"a-random.db", control, {theirs}, {theirs}});
 }
 

@@ -69,10 +69,10 @@ TEST(StandingTest, ABrokenConstraintIsNamedWithItsExcess) {
   const Trial trial = Complete(3, 0.95, 2.5);
   const Standing standing = StandingOf(trial, Front(), study);
   ASSERT_EQ(standing.broken.size(), 1u);
-  EXPECT_EQ(standing.broken[0].value, 2.5);
+  EXPECT_EQ(standing.broken[0].value, 2.6);
   EXPECT_THAT(StandingPage(trial, standing, study),
-              HasSubstr("latency_ms <= 2: it is 2.5, 0.5 above (25 % of the "
-                        "bound)"));
+              HasSubstr("latency_ms <= 2: its interval goes to 2.6, 0.6 above "
+                        "(30 % of the bound)"));
   EXPECT_EQ(ToJson(standing)["breaks"][0]["constraint"], "latency_ms <= 2");
 }
 

@@ -105,5 +105,19 @@ TEST(Violation, SumsRelativeExcesses) {
                    0.3 / 0.8 + 2.0 / 5);
 }
 
+TEST(Violation, ALatencyKeepsABoundWithItsWholeInterval) {
+  Trial trial = Example();
+  Measurement measurement;
+  measurement.metrics = {{"latency_ms", {2, "ms", 1.5, 3.0}},
+                         {"accuracy", {0.8, "1", 0.7, 0.9}}};
+  trial.outcome = measurement;
+  EXPECT_EQ(Violation(trial, {ParseConstraint("latency_ms <= 3")}), 0);
+  EXPECT_DOUBLE_EQ(Violation(trial, {ParseConstraint("latency_ms <= 2.5")}),
+                   0.5 / 2.5);
+  EXPECT_DOUBLE_EQ(Violation(trial, {ParseConstraint("latency_ms >= 2")}),
+                   0.5 / 2);
+  EXPECT_EQ(Violation(trial, {ParseConstraint("accuracy <= 0.85")}), 0);
+}
+
 }  // namespace
 }  // namespace hone
