@@ -55,8 +55,7 @@ std::vector<Again> MeasureAgain(const StudyView& study,
                       " fails when it is measured again: " + failure->code +
                       ", " + failure->reason);
     }
-    const auto& metrics =
-        std::get<Measurement>(one.repeated.outcome).metrics;
+    const auto& metrics = std::get<Measurement>(one.repeated.outcome).metrics;
     for (const Constraint& constraint : study.info.constraints) {
       const auto found = metrics.find(constraint.metric);
       if (found != metrics.end() && !Holds(constraint, found->second.value)) {
@@ -85,9 +84,9 @@ void Print(const std::vector<Again>& finalists, const StudyInfo& info,
     shares.push_back(repeated.back() / stored.back());
   }
   const double drift = Median(shares);
-  const auto broken = std::count_if(
-      finalists.begin(), finalists.end(),
-      [](const Again& one) { return !one.broken.empty(); });
+  const auto broken =
+      std::count_if(finalists.begin(), finalists.end(),
+                    [](const Again& one) { return !one.broken.empty(); });
   if (arguments.Has("json")) {
     Json trials = Json::array();
     for (const Again& one : finalists) {
@@ -104,18 +103,19 @@ void Print(const std::vector<Again>& finalists, const StudyInfo& info,
               context);
     return;
   }
-  Table table{{{"trial", true},
-               {"latency ms", true},
-               {"again", true},
-               {"ratio", true},
-               {"breaks", false, 16},
-               {"architecture"}},
-              {}};
+  const bool bounded = !info.constraints.empty();
+  Table table{
+      {{"trial", true}, {"latency ms", true}, {"again", true}, {"ratio", true}},
+      {}};
+  if (bounded) table.columns.push_back({"breaks", false, 16});
+  table.columns.push_back({"architecture"});
   for (std::size_t i = 0; i < finalists.size(); ++i) {
-    table.AddRow({std::to_string(finalists[i].stored.number),
-                  NumberText(stored[i]), NumberText(repeated[i]),
-                  NumberText(shares[i]), TextOf(finalists[i].broken),
-                  ShortText(finalists[i].stored.architecture)});
+    std::vector<std::string> row = {
+        std::to_string(finalists[i].stored.number), NumberText(stored[i]),
+        NumberText(repeated[i]), NumberText(shares[i])};
+    if (bounded) row.push_back(TextOf(finalists[i].broken));
+    row.push_back(ShortText(finalists[i].stored.architecture));
+    table.AddRow(std::move(row));
   }
   context.out << ToText(table) << "\nThe median of the ratios is "
               << NumberText(drift);
@@ -125,7 +125,7 @@ void Print(const std::vector<Again>& finalists, const StudyInfo& info,
                 << NumberText(errors.rank_correlation);
   }
   context.out << ".\n";
-  if (!info.constraints.empty()) {
+  if (bounded) {
     context.out << broken << " of " << finalists.size()
                 << " break a constraint of the study when measured again.\n";
   }

@@ -296,6 +296,20 @@ class StudyTest(CliTest):
         self.hone("export", "s.db", "0", expect=2)
         self.assertFalse((self.folder / "d").exists())
 
+    def test_remeasure_repeats_the_front(self):
+        again = self.json("remeasure", "s.db")
+        front = self.json("pareto", "s.db")
+        self.assertEqual([t["trial"] for t in again["trials"]],
+                         [t["number"] for t in front])
+        self.assertEqual((again["drift"], again["broken"]), (1, 0))
+        for one in again["trials"]:
+            self.assertEqual(one["again"], one["stored"])
+        self.assertIn("rank correlation 1.", self.hone("remeasure", "s.db")[0])
+        self.search("--set", "search.trials=8", "--set",
+                    'study.constraints=["latency_ms <= 0.001"]', study="n.db")
+        _, message = self.hone("remeasure", "n.db", expect=4)
+        self.assertIn("no trial is on the front", message)
+
     def test_rerun_is_equal(self):
         repeat = self.json("rerun", "s.db", "7")
         self.assertTrue(repeat["equal"])

@@ -111,6 +111,13 @@ class TrainedTest(CliTest):
         self.check_bf16(study, best)
         self.check_sensitivity(study, best)
 
+        again = self.json("remeasure", study)
+        self.assertIn(number, [t["trial"] for t in again["trials"]])
+        for one in again["trials"]:
+            for name in ["accuracy", "file_bytes"]:
+                self.assertEqual(one["again"][name], one["stored"][name])
+            self.assertGreater(one["again"]["latency_ms"]["value"], 0)
+
         repeat = self.json("rerun", study, number)
         self.assertTrue(repeat["equal"])
         equal = {v["what"]: v["equal"] for v in repeat["values"]}
