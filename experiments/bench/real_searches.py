@@ -11,8 +11,9 @@ is stopped as by Ctrl-C; what it needs for itself, such as the supernet, counts:
   f32, then bits    the spec without quantization for the whole time; then each
                     network of its front in every other precision of the spec,
                     in time of its own that does not count
-The hypervolume is of accuracy and latency on the scale of search/front_scale.h,
-taken from the front of all of a seed's runs. Programs run one after another.
+The hypervolume is of accuracy and latency, as a ratio to the reference model
+that is timed in the same rounds, on the scale of search/front_scale.h, taken
+from the front of all of a seed's runs. Programs run one after another.
 """
 import argparse
 import json
@@ -111,7 +112,7 @@ def full(trials):
 
 def point(trial):
     return (-trial["metrics"]["accuracy"]["value"],
-            trial["metrics"]["latency_ms"]["value"])
+            trial["metrics"]["latency_ratio"]["value"])
 
 
 def front_numbers(trials):

@@ -2,12 +2,12 @@
 // of its space at one fidelity.
 //
 //   build/release/experiments/table_search STUDY --algorithm NAME
-//       [--seeds N] [--trials N]
+//       [--seeds N] [--trials N] [--batch N]
 //
 // STUDY is of a text classification. Prints JSON, for each seed 1 ... N the
 // numbers of STUDY's trials in the order in which the algorithm proposes them.
-// What it observes of each is what STUDY measured. Options are those of the
-// study's spec, so that an algorithm does here what it does in a search.
+// What it observes of each is what STUDY measured. Other options are those of
+// the study's spec, so that an algorithm does here what it does in a search.
 
 #include <iostream>
 #include <map>
@@ -89,7 +89,8 @@ int Main(const std::vector<std::string>& words) {
                       1,
                       {{"algorithm", "NAME", "as search.algorithm"},
                        {"seeds", "N", "how many searches"},
-                       {"trials", "N", "of each; all of the space by default"}},
+                       {"trials", "N", "of each; all of the space by default"},
+        {"batch", "N", "as search.batch; 8 by default"}},
                       ""},
                      words);
   const SqliteTrialStore store(arguments.positionals[0],
@@ -111,6 +112,8 @@ int Main(const std::vector<std::string>& words) {
   spec.search.algorithm = arguments.Text("algorithm", spec.search.algorithm);
   spec.search.trials = arguments.Integer(
       "trials", static_cast<std::int64_t>(table.size()), 1, 10'000'000);
+  spec.search.batch =
+      arguments.Integer("batch", StudyOptions{}.batch, 1, 4096);
   Json runs = Json::array();
   for (std::int64_t seed = 1; seed <= arguments.Integer("seeds", 10, 1, 10000);
        ++seed) {

@@ -43,7 +43,7 @@ def hypervolume(points):
 
 
 class Table:
-    def __init__(self, trials, fidelity):
+    def __init__(self, trials, fidelity, share):
         self.trials = [t for t in trials if t["fidelity"] == fidelity
                        and t["state"] == "complete"]
         raw = {t["number"]: (-t["metrics"]["accuracy"]["value"],
@@ -57,7 +57,7 @@ class Table:
             for number, p in raw.items()}
         self.numbers = {self.key(t["architecture"]): t["number"]
                         for t in self.trials}
-        self.goal = SHARE * hypervolume(self.points.values())
+        self.goal = share * hypervolume(self.points.values())
         self.front_size = len(best)
 
     @staticmethod
@@ -130,8 +130,8 @@ def optuna_runs(table, make_sampler, seeds, calls):
 def hone_runs(args, algorithm):
     run = subprocess.run(
         [args.search, args.study, "--algorithm", algorithm,
-         "--seeds", str(args.seeds)] +
-        (["--trials", "600"] if algorithm == "predictor" else []),
+         "--seeds", str(args.seeds), "--batch", str(args.batch)] +
+        (["--trials", "400"] if algorithm == "predictor" else []),
         check=True, capture_output=True, text=True)
     return json.loads(run.stdout)
 
@@ -144,6 +144,9 @@ def main():
                         default="build/release/experiments/table_search")
     parser.add_argument("--fidelity", default="inherited")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=8,
+                        help="of Hone's; Optuna's samplers learn from each")
+    parser.add_argument("--share", type=float, default=SHARE)
     parser.add_argument("--optuna", help="folder of the package")
     parser.add_argument("--only", nargs="+", help="these rows alone")
     args = parser.parse_args()
@@ -153,7 +156,7 @@ def main():
     from optuna.samplers import NSGAIISampler, TPESampler
     table = Table(json.loads(subprocess.run(
         [args.hone, "trials", args.study, "--json"], check=True,
-        capture_output=True, text=True).stdout), args.fidelity)
+        capture_output=True, text=True).stdout), args.fidelity, args.share)
     calls = 5 * len(table.points)
     samplers = {
         "optuna NSGA-II": lambda seed: NSGAIISampler(seed=seed),
@@ -168,7 +171,8 @@ def main():
                          "predictor")}
     rows |= {name: lambda make=make: optuna_runs(table, make, args.seeds, calls)
              for name, make in samplers.items()}
-    print(f"{len(table.points)} architectures, {table.front_size} on the front; "
+    print(f"{args.share:.1%} of the hypervolume; "
+          f"{len(table.points)} architectures, {table.front_size} on the front; "
           f"optuna {__version__}; {args.seeds} seeds\n")
     print("| algorithm | median | lowest and highest | not reached |")
     print("|---|---|---|---|", flush=True)
