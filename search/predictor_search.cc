@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kCandidates = 100;  // for each suggestion
 constexpr double kRandomShare = 0.1;      // of them
+constexpr std::size_t kFewest = 4;        // trials that a model is fitted to
 
 // The trials' values of one metric, smaller is better, on the scale that they
 // are modelled in.
@@ -177,14 +178,14 @@ class PredictorSearch : public SearchAlgorithm {
 
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
     std::optional<Surrogate> surrogate;
-    if (first + count > options_.population && trials_.size() >= 2) {
+    if (trials_.size() >= kFewest) {
       surrogate.emplace(context_, features_, trials_, constrained_);
     }
     std::int64_t last = -1;
     const auto draw = [&](std::int64_t number, Rng& rng) {
       // Asked again: what is new is running out.
       const bool again = std::exchange(last, number) == number;
-      Draft draft = again ? Sampled(rng) : Draw(number, surrogate, rng);
+      Draft draft = again ? Sampled(rng) : Draw(surrogate, rng);
       known_.insert(draft.architecture);
       return draft;
     };
@@ -216,17 +217,13 @@ class PredictorSearch : public SearchAlgorithm {
     return {context_.space->Sample(rng), "random"};
   }
 
-  Draft Draw(std::int64_t number, std::optional<Surrogate>& surrogate,
-             Rng& rng) {
+  Draft Draw(std::optional<Surrogate>& surrogate, Rng& rng) {
     if (!waiting_.empty()) {
       const Architecture anchor = waiting_.front();
       waiting_.pop_front();
       return {anchor, "anchor"};
     }
-    if (number < options_.population || !surrogate ||
-        rng.Bernoulli(options_.fresh_share)) {
-      return Sampled(rng);
-    }
+    if (!surrogate || rng.Bernoulli(options_.fresh_share)) return Sampled(rng);
     const std::vector<Architecture> candidates = Candidates(rng);
     if (candidates.empty()) return Sampled(rng);
     GaussianProcess::Inputs features;

@@ -8,19 +8,19 @@
 namespace hone {
 
 struct PredictorSearchOptions {
-  std::int64_t population = 16;  // suggestions before the first model
+  std::int64_t population = 16;  // of the best trials, parents of candidates
   double crossover_rate = 0.5;   // of candidates; else they are mutated
   double mutation_rate = 0.15;   // of each gene
   double fresh_share = 0.1;      // of suggestions that are random samples
 };
 
-// Lets models of the trials so far choose. The first `population` suggestions
-// are the space's largest and smallest architecture and random samples. From
-// then on a Gaussian process over Features() (space/features.h) is fitted to
-// each objective and each constraint, on a logarithmic scale where all values
-// are positive, and each suggestion is the candidate that promises most of some
-// hundred: random members of the space, and children of the front by the
-// operators of NSGA-II. What one promises is the hypervolume that it is
+// Lets models of the trials so far choose. The first batch is the
+// space's largest and smallest architecture and random samples. Once four
+// trials are complete, a Gaussian process over Features() (space/features.h) is
+// fitted to each objective and each constraint, on a logarithmic scale where
+// all values are positive, and each suggestion is the candidate that promises
+// most of some hundred: random members of the space, and children of the front
+// by the operators of NSGA-II. What one promises is the hypervolume that it is
 // expected to add to the front (search/expected_hypervolume.h) times the
 // probability that it satisfies the constraints. A suggestion of the same batch
 // counts as a trial with the values that the models expect (Ginsbourger et al.

@@ -52,8 +52,8 @@ struct StudyOptions {
     visit(
         "population", self.population, InRange{2, 10000},
         "nsga2 and predictor: how many of the best trials may be parents, and "
-        "how many trials come first; regularized-evolution: how many of the "
-        "last");
+        "in nsga2 how many trials come first; regularized-evolution: how many "
+        "of the last");
     visit("tournament", self.tournament, InRange{1, 10000},
           "regularized-evolution: how many of them compete to be a parent");
     visit("crossover_rate", self.crossover_rate, InRange{0, 1},

@@ -131,7 +131,7 @@ def hone_runs(args, algorithm):
     run = subprocess.run(
         [args.search, args.study, "--algorithm", algorithm,
          "--seeds", str(args.seeds), "--batch", str(args.batch)] +
-        (["--trials", "400"] if algorithm == "predictor" else []),
+        (["--trials", "200"] if algorithm == "predictor" else []),
         check=True, capture_output=True, text=True)
     return json.loads(run.stdout)
 
