@@ -90,7 +90,7 @@ int Main(const std::vector<std::string>& words) {
                       {{"algorithm", "NAME", "as search.algorithm"},
                        {"seeds", "N", "how many searches"},
                        {"trials", "N", "of each; all of the space by default"},
-        {"batch", "N", "as search.batch; 8 by default"}},
+                       {"batch", "N", "as search.batch; 8 by default"}},
                       ""},
                      words);
   const SqliteTrialStore store(arguments.positionals[0],
@@ -112,8 +112,7 @@ int Main(const std::vector<std::string>& words) {
   spec.search.algorithm = arguments.Text("algorithm", spec.search.algorithm);
   spec.search.trials = arguments.Integer(
       "trials", static_cast<std::int64_t>(table.size()), 1, 10'000'000);
-  spec.search.batch =
-      arguments.Integer("batch", StudyOptions{}.batch, 1, 4096);
+  spec.search.batch = arguments.Integer("batch", StudyOptions{}.batch, 1, 4096);
   Json runs = Json::array();
   for (std::int64_t seed = 1; seed <= arguments.Integer("seeds", 10, 1, 10000);
        ++seed) {
