@@ -112,7 +112,8 @@ class TrainedTest(CliTest):
         self.check_sensitivity(study, best)
 
         again = self.json("remeasure", study)
-        self.assertIn(number, [t["trial"] for t in again["trials"]])
+        self.assertEqual([t["trial"] for t in again["trials"]],
+                         [t["number"] for t in self.json("pareto", study)])
         for one in again["trials"]:
             for name in ["accuracy", "file_bytes"]:
                 self.assertEqual(one["again"][name], one["stored"][name])
