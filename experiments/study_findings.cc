@@ -5,14 +5,11 @@
 #include "experiments/study_files.h"
 
 namespace hone {
-namespace {
 
 ComparedStudy Compared(const std::filesystem::path& path, StudyView study) {
   return {path.string(), std::move(study.info), std::move(study.trials),
           std::move(study.front)};
 }
-
-}  // namespace
 
 StudyFindings FindingsOf(const std::filesystem::path& path,
                          const StudyView& study) {

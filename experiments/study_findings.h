@@ -7,6 +7,9 @@
 
 namespace hone {
 
+// A study that was read from `path`, as it is compared.
+ComparedStudy Compared(const std::filesystem::path& path, StudyView study);
+
 // Of a study at `path`: its gain over those of its controls that lie beside it
 // (ControlPath) and have a front, and how well its latencies could be told.
 StudyFindings FindingsOf(const std::filesystem::path& path,

@@ -1,6 +1,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
 #include "experiments/study_comparison.h"
+#include "experiments/study_findings.h"
 #include "experiments/study_view.h"
 #include "experiments/trial_comparison.h"
 
@@ -18,16 +19,11 @@ int Print(const Comparison& comparison, const Arguments& arguments,
   return kExitDone;
 }
 
-ComparedStudy ReadCompared(const std::string& path) {
-  StudyView study = ReadStudy(path);
-  return {path, std::move(study.info), std::move(study.trials),
-          std::move(study.front)};
-}
-
 int RunCompare(const Arguments& arguments, const CommandContext& context) {
   const std::vector<std::string>& words = arguments.positionals;
   if (words.size() == 2) {
-    return Print(CompareStudies(ReadCompared(words[0]), ReadCompared(words[1])),
+    return Print(CompareStudies(Compared(words[0], ReadStudy(words[0])),
+                                Compared(words[1], ReadStudy(words[1]))),
                  arguments, context);
   }
   const std::int64_t first = arguments.PositionalInteger(1, "A");
