@@ -23,11 +23,7 @@ struct Again {
 };
 
 double LatencyOf(const Trial& trial) {
-  const auto& metrics = std::get<Measurement>(trial.outcome).metrics;
-  const auto found = metrics.find("latency_ms");
-  if (found != metrics.end()) return found->second.value;
-  throw Error(ErrorCode::kUsage,
-              "trial " + std::to_string(trial.number) + " has no latency_ms");
+  return MinimizedValues(trial, {{"latency_ms", Direction::kMinimize}}).front();
 }
 
 // All in one batch, so that they are timed in turn. What stages have filed is
