@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kCandidates = 100;  // for each suggestion
 constexpr double kRandomShare = 0.1;      // of them
 constexpr std::size_t kFewest = 4;        // trials that a model is fitted to
+constexpr std::size_t kMembers = 256;     // of the space, that it is scaled by
 
 // The trials' values of one metric, smaller is better, on the scale that they
 // are modelled in.
@@ -38,12 +39,18 @@ struct Scale {
 class MetricModel {
  public:
   MetricModel(const GaussianProcess::Inputs& features,
-              const std::vector<double>& values)
-      : scale_(values), process_(features, Scaled(values)) {}
+              const std::vector<double>& values,
+              const GaussianProcess::Inputs& members)
+      : scale_(values), process_(features, Scaled(values), {}, members) {}
 
   double Scaled(double value) const { return scale_(value); }
+  // What would be measured: a front takes a trial with its noise.
   std::vector<Belief> Predict(const GaussianProcess::Inputs& features) const {
-    return process_.Predict(features);
+    std::vector<Belief> beliefs = process_.Predict(features);
+    for (Belief& belief : beliefs) {
+      belief.deviation = std::hypot(belief.deviation, process_.noise());
+    }
+    return beliefs;
   }
   // `value` on the model's scale.
   void Add(const std::vector<double>& features, double value) {
@@ -80,7 +87,8 @@ class Surrogate {
   Surrogate(const AlgorithmContext& context,
             const GaussianProcess::Inputs& features,
             const std::vector<Individual>& trials,
-            const std::vector<Point>& constrained)
+            const std::vector<Point>& constrained,
+            const GaussianProcess::Inputs& members)
       : constraints_(context.constraints) {
     const auto column = [](const std::vector<Point>& rows, std::size_t axis) {
       std::vector<double> values;
@@ -90,10 +98,10 @@ class Surrogate {
     std::vector<Point> points;
     for (const Individual& trial : trials) points.push_back(trial.point);
     for (std::size_t i = 0; i < context.objectives.size(); ++i) {
-      objectives_.emplace_back(features, column(points, i));
+      objectives_.emplace_back(features, column(points, i), members);
     }
     for (std::size_t i = 0; i < constraints_.size(); ++i) {
-      bounded_.emplace_back(features, column(constrained, i));
+      bounded_.emplace_back(features, column(constrained, i), members);
     }
     for (Point& point : points) {
       for (std::size_t i = 0; i < point.size(); ++i) {
@@ -179,7 +187,7 @@ class PredictorSearch : public SearchAlgorithm {
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
     std::optional<Surrogate> surrogate;
     if (trials_.size() >= kFewest) {
-      surrogate.emplace(context_, features_, trials_, constrained_);
+      surrogate.emplace(context_, features_, trials_, constrained_, Members());
     }
     std::int64_t last = -1;
     const auto draw = [&](std::int64_t number, Rng& rng) {
@@ -213,6 +221,18 @@ class PredictorSearch : public SearchAlgorithm {
   }
 
  private:
+  // Features of random members of the space.
+  const GaussianProcess::Inputs& Members() {
+    if (members_.empty()) {
+      Rng rng(context_.study_seed, 0, "members of the space");
+      for (std::size_t i = 0; i < kMembers; ++i) {
+        members_.push_back(
+            Features(*context_.space, context_.space->Sample(rng)));
+      }
+    }
+    return members_;
+  }
+
   Draft Sampled(Rng& rng) const {
     return {context_.space->Sample(rng), "random"};
   }
@@ -265,6 +285,7 @@ class PredictorSearch : public SearchAlgorithm {
   // Complete trials, with their features and their values of `bounded_`.
   std::vector<Individual> trials_;
   GaussianProcess::Inputs features_;
+  GaussianProcess::Inputs members_;
   std::vector<Point> constrained_;
   std::vector<Architecture> parents_;
 };

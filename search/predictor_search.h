@@ -20,9 +20,11 @@ struct PredictorSearchOptions {
 // fitted to each objective and each constraint, on a logarithmic scale where
 // all values are positive, and each suggestion is the candidate that promises
 // most of some hundred: random members of the space, and children of the front
-// by the operators of NSGA-II. What one promises is the hypervolume that it is
+// by the operators of NSGA-II. Features are scaled by random members of the
+// space, so that what the trials have not varied yet is in doubt. What one
+// promises is the hypervolume that its measured values, with their noise, are
 // expected to add to the front (search/expected_hypervolume.h) times the
-// probability that it satisfies the constraints. A suggestion of the same batch
+// probability that they satisfy the constraints. A suggestion of the same batch
 // counts as a trial with the values that the models expect (Ginsbourger et al.
 // 2010, the Kriging believer), so that a batch spreads. Failed trials teach
 // nothing.

@@ -135,8 +135,8 @@ Shape LikeliestShape(const MatrixXd& x, const VectorXd& values,
 
 struct GaussianProcess::State {
   State(const MatrixXd& inputs, const VectorXd& values,
-        const VectorXd& variances)
-      : scaling(inputs), x(scaling(inputs)), mean(values.mean()) {
+        const VectorXd& variances, const Scaling& scaled)
+      : scaling(scaled), x(scaling(inputs)), mean(values.mean()) {
     y = values.array() - mean;
     unit = std::max(std::sqrt(y.squaredNorm() / static_cast<double>(y.size())),
                     1e-12);
@@ -165,14 +165,18 @@ struct GaussianProcess::State {
 
 GaussianProcess::GaussianProcess(const Inputs& inputs,
                                  const std::vector<double>& values,
-                                 const std::vector<double>& variances) {
+                                 const std::vector<double>& variances,
+                                 const Inputs& others) {
   HONE_CHECK(!inputs.empty());
   HONE_CHECK_EQ(inputs.size(), values.size());
   HONE_CHECK(variances.empty() || variances.size() == values.size());
+  Inputs all = inputs;
+  all.insert(all.end(), others.begin(), others.end());
   state_ = std::make_unique<State>(
       ToMatrix(inputs), ToVector(values),
       variances.empty() ? VectorXd::Ones(static_cast<Index>(values.size()))
-                        : ToVector(variances));
+                        : ToVector(variances),
+      Scaling(ToMatrix(all)));
 }
 
 GaussianProcess::GaussianProcess(const GaussianProcess& other)

@@ -12,8 +12,9 @@ struct Belief {
 };
 
 // A Gaussian process (Rasmussen & Williams 2006, 2.2 and 5.4.1) over vectors of
-// numbers, for some hundreds of observations. Inputs and values are
-// standardised. The covariance of x and x', with d columns that vary, is
+// numbers, for some hundreds of observations. Values are standardised, and
+// inputs by what is observed and other inputs that will be asked for. The
+// covariance of x and x', with d columns that vary, is
 //
 //   s^2 (w (1 + x.x' / d) + (1 - w) M(|x - x'| / (l sqrt(d))) + n v [x is x'])
 //
@@ -27,9 +28,11 @@ class GaussianProcess {
   using Inputs = std::vector<std::vector<double>>;
 
   // Requires: a value for each input, at least one; inputs of one length; as
-  // many positive variances, or none where all are 1.
+  // many positive variances, or none where all are 1. With `others`, a column
+  // that has not varied yet may matter.
   GaussianProcess(const Inputs& inputs, const std::vector<double>& values,
-                  const std::vector<double>& variances = {});
+                  const std::vector<double>& variances = {},
+                  const Inputs& others = {});
   GaussianProcess(const GaussianProcess& other);
   GaussianProcess& operator=(const GaussianProcess& other);
   GaussianProcess(GaussianProcess&&) noexcept;

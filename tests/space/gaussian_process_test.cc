@@ -1,6 +1,7 @@
 #include "space/gaussian_process.h"
 
 #include <cmath>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -75,6 +76,24 @@ TEST(GaussianProcess, KnowsWhatItDoesNotKnow) {
   EXPECT_NEAR(noise, kNoise, 0.2);
   EXPECT_GE(covered, 360);
   EXPECT_LE(covered, 396);
+}
+
+// Whoever has seen one value of a column cannot know what others do.
+TEST(GaussianProcess, DoubtsWhatNeverVaried) {
+  Sampled seen = SampleOf(Plane, 20, 0, 0);
+  for (std::vector<double>& input : seen.inputs) input.push_back(1);
+  std::vector<double> known = seen.inputs[3];
+  std::vector<double> other = known;
+  other.back() = 0;
+  const auto deviations = [&](const GaussianProcess::Inputs& others) {
+    const auto beliefs = GaussianProcess(seen.inputs, seen.values, {}, others)
+                             .Predict({known, other});
+    return std::pair(beliefs[0].deviation, beliefs[1].deviation);
+  };
+  const auto [alone_known, alone_other] = deviations({});
+  EXPECT_DOUBLE_EQ(alone_known, alone_other);
+  const auto [told_known, told_other] = deviations({other, known});
+  EXPECT_GT(told_other, 3 * told_known);
 }
 
 TEST(GaussianProcess, DoubtsMoreFarFromWhatItSaw) {
