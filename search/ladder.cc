@@ -1,7 +1,7 @@
 #include "search/ladder.h"
 
 #include <algorithm>
-#include <optional>
+#include <deque>
 #include <set>
 #include <utility>
 
@@ -11,6 +11,9 @@
 namespace hone {
 namespace {
 
+// Students that are trained in full at a time.
+constexpr std::size_t kTogether = 2;
+
 class Ladder : public SearchAlgorithm {
  public:
   Ladder(std::unique_ptr<SearchAlgorithm> inner,
@@ -18,20 +21,27 @@ class Ladder : public SearchAlgorithm {
       : inner_(std::move(inner)),
         context_(context),
         options_(options),
-        rungs_(options.rungs.size()) {}
+        rungs_(options.rungs.size()) {
+    if (!options_.other_precisions) return;
+    for (const std::string& word : context_.space->options().precision) {
+      precisions_.push_back(ParsePrecision(word));
+    }
+  }
 
   std::string Name() const override { return options_.name; }
 
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
     std::vector<Proposal> proposals;
-    while (static_cast<int>(proposals.size()) < count) {
+    const auto wanted = static_cast<std::size_t>(count);
+    ProposeOtherPrecisions(wanted, proposals);
+    Promote(/*everyone=*/false, wanted, proposals);
+    while (proposals.size() < wanted) {
       const auto number = first + static_cast<std::int64_t>(proposals.size());
-      std::optional<Proposal> next = Promotion(/*everyone=*/false);
-      if (!next) next = FromInner(number);
-      if (!next) next = Promotion(/*everyone=*/true);
-      if (!next) break;
-      proposals.push_back(*std::move(next));
+      std::vector<Proposal> next = inner_->Suggest(number, 1);
+      if (next.empty()) break;
+      proposals.push_back(std::move(next.front()));
     }
+    Promote(/*everyone=*/true, wanted, proposals);
     return proposals;
   }
 
@@ -45,6 +55,7 @@ class Ladder : public SearchAlgorithm {
           static_cast<std::size_t>(rung - options_.rungs.begin());
       if (index == 0) lowest.push_back(trial);
       for (Individual& one : IndividualsOf({trial}, context_)) {
+        if (index + 1 == rungs_.size()) FindOtherPrecisions(one.architecture);
         rungs_[index].finished.push_back(std::move(one));
       }
     }
@@ -58,35 +69,62 @@ class Ladder : public SearchAlgorithm {
     std::set<Architecture> promoted;
   };
 
-  // The best that may go on, of the highest rung that has one.
-  std::optional<Proposal> Promotion(bool everyone) {
-    for (std::size_t i = rungs_.size() - 1; i-- > 0;) {
-      Rung& rung = rungs_[i];
-      const auto all = rung.finished.size();
-      const auto best =
-          everyone ? all
-                   : static_cast<std::size_t>(static_cast<double>(all) /
-                                              options_.reduction);
-      for (std::size_t place = 0; place < best; ++place) {
-        const Individual& one = rung.finished[place];
-        if (one.violation > 0) break;
-        if (!rung.promoted.insert(one.architecture).second) continue;
-        return Proposal{{one.architecture, options_.rungs[i + 1]}, "promoted"};
-      }
+  void FindOtherPrecisions(const Architecture& architecture) {
+    std::set<Architecture>& full = rungs_[rungs_.size() - 2].promoted;
+    for (const Precision precision : precisions_) {
+      Architecture other = AtPrecision(architecture, precision);
+      if (!context_.space->ConstraintViolation(other).empty()) continue;
+      if (full.insert(other).second) others_.push_back(std::move(other));
     }
-    return std::nullopt;
   }
 
-  std::optional<Proposal> FromInner(std::int64_t number) {
-    std::vector<Proposal> proposals = inner_->Suggest(number, 1);
-    if (proposals.empty()) return std::nullopt;
-    return std::move(proposals.front());
+  void ProposeOtherPrecisions(std::size_t wanted,
+                              std::vector<Proposal>& proposals) {
+    while (proposals.size() < wanted && !others_.empty()) {
+      proposals.push_back(
+          {{std::move(others_.front()), options_.rungs.back()}, "precision"});
+      others_.pop_front();
+    }
+  }
+
+  // The best that may go on, those of the highest rung first.
+  void Promote(bool everyone, std::size_t wanted,
+               std::vector<Proposal>& proposals) {
+    for (std::size_t i = rungs_.size() - 1; i-- > 0;) {
+      const std::vector<Architecture> chosen = Chosen(rungs_[i], everyone);
+      const bool to_full = i + 2 == rungs_.size();
+      if (to_full && !everyone && chosen.size() < kTogether) continue;
+      for (const Architecture& one : chosen) {
+        if (proposals.size() == wanted) return;
+        rungs_[i].promoted.insert(one);
+        proposals.push_back({{one, options_.rungs[i + 1]}, "promoted"});
+      }
+    }
+  }
+
+  std::vector<Architecture> Chosen(const Rung& rung, bool everyone) const {
+    std::vector<Architecture> chosen;
+    const auto all = rung.finished.size();
+    const auto best = everyone
+                          ? all
+                          : static_cast<std::size_t>(static_cast<double>(all) /
+                                                     options_.reduction);
+    for (std::size_t place = 0; place < best; ++place) {
+      const Individual& one = rung.finished[place];
+      if (one.violation > 0) break;
+      if (!rung.promoted.contains(one.architecture)) {
+        chosen.push_back(one.architecture);
+      }
+    }
+    return chosen;
   }
 
   std::unique_ptr<SearchAlgorithm> inner_;
   AlgorithmContext context_;
   LadderOptions options_;
   std::vector<Rung> rungs_;
+  std::vector<Precision> precisions_;
+  std::deque<Architecture> others_;  // are proposed next
 };
 
 }  // namespace

@@ -13,7 +13,8 @@ struct LadderOptions {
   // The cheapest first, the full fidelity last.
   std::vector<Fidelity> rungs;
   double reduction = 3;
-  std::string name;  // of the whole
+  bool other_precisions = true;
+  std::string name = {};  // of the whole
 };
 
 // Successive halving for several objectives, without waiting (Schmucker et al.
@@ -21,8 +22,13 @@ struct LadderOptions {
 // that proposes at the lowest rung and learns from its trials. Before it is
 // asked, a trial goes on from a rung to the next when it is among the best
 // 1/reduction of that rung's feasible trials, by domination and then crowding,
-// and has not gone on yet; higher rungs come first. When the algorithm has no
+// and has not gone on yet; higher rungs come first. To the full fidelity, which
+// takes longest, they go two at a time, side by side. When the algorithm has no
 // more, the best of those that are left go on.
+//
+// With `other_precisions`, what is complete at the full fidelity is proposed
+// there again with all blocks at each other precision of the space, before
+// anything else: students that differ in precision alone are trained once.
 std::unique_ptr<SearchAlgorithm> MakeLadder(
     const std::function<
         std::unique_ptr<SearchAlgorithm>(const AlgorithmContext&)>& make,

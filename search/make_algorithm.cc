@@ -57,7 +57,8 @@ const std::map<std::string, Factory>& Factories() {
 
 LadderOptions LadderOf(const AlgorithmContext& context,
                        const StudyOptions& options) {
-  LadderOptions ladder{{}, options.reduction, options.algorithm};
+  LadderOptions ladder{
+      {}, options.reduction, options.other_precisions, options.algorithm};
   for (const std::string& rung : options.rungs) {
     ladder.rungs.push_back(ParseFidelity(rung));
   }

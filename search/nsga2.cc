@@ -59,7 +59,7 @@ class Nsga2 : public SearchAlgorithm {
     if (!largest) return;
     for (const std::string& word : space.options().precision) {
       precisions_.push_back(ParsePrecision(word));
-      const Architecture one = Assigned(*largest, {precisions_.size() - 1});
+      const Architecture one = AtPrecision(*largest, precisions_.back());
       if (!space.ConstraintViolation(one).empty()) continue;
       uniform_[one] = std::nullopt;
       waiting_.push_back(one);
@@ -73,7 +73,7 @@ class Nsga2 : public SearchAlgorithm {
     const std::size_t blocks = AllBlocks(largest).size();
     std::vector<double> costs;
     for (std::size_t i = 0; i < precisions_.size(); ++i) {
-      const auto cost = uniform_.at(Assigned(largest, {i}));
+      const auto cost = uniform_.at(AtPrecision(largest, precisions_[i]));
       if (!cost) return;
       costs.push_back(*cost / static_cast<double>(blocks));
     }
@@ -88,14 +88,13 @@ class Nsga2 : public SearchAlgorithm {
     }
   }
 
-  // One choice for all blocks, or one for each.
+  // A choice for each block.
   Architecture Assigned(Architecture architecture,
                         const std::vector<std::size_t>& choices) const {
     std::size_t next = 0;
     for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
       for (BlockSpec& block : *blocks) {
-        block.precision = precisions_[choices[next]];
-        if (choices.size() > 1) ++next;
+        block.precision = precisions_[choices[next++]];
       }
     }
     return architecture;

@@ -19,6 +19,7 @@ struct StudyOptions {
   std::string fidelity = "trained";
   std::vector<std::string> rungs = {};
   double reduction = 3;
+  bool other_precisions = true;
   std::int64_t short_steps = 300;
   std::int64_t population = 16;
   std::int64_t tournament = 4;
@@ -47,6 +48,10 @@ struct StudyOptions {
     visit(
         "reduction", self.reduction, InRange{1.1, 1000},
         "one of so many goes on to the next rung, by domination and crowding");
+    visit("other_precisions", self.other_precisions, AnyValue{},
+          "with rungs: measure what reaches the full fidelity there at each "
+          "other precision of the space too, all blocks alike; its training "
+          "serves all");
     visit("short_steps", self.short_steps, InRange{1, 1e8},
           "steps of training at the fidelity short");
     visit(

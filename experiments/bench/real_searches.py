@@ -8,9 +8,9 @@ is stopped as by Ctrl-C; what it needs for itself, such as the supernet, counts:
   random            random search, every trial trained in full
   uniform           the same of networks whose blocks are all alike
   random on ladder  random search on the spec's ladder and supernet
-  f32, then bits    the spec without quantization for the whole time; then each
+  f32, then bits    the spec without quantization for a minute less; then each
                     network of its front in every other precision of the spec,
-                    in time of its own that does not count
+                    by `hone train`, which is what the minute is for
 The hypervolume is of accuracy and latency, as a ratio to the reference model
 that is timed in the same rounds, on the scale of search/front_scale.h, taken
 from the front of all of a seed's runs. Programs run one after another.
@@ -68,14 +68,14 @@ class Runs:
                                  search__algorithm="random"))
         return self.folder / "studies" / f"{name}.artifacts"
 
-    def search(self, arm, seed, keys):
+    def search(self, arm, seed, keys, minutes):
         name = f"{arm.replace(' ', '-').replace(',', '')}-{seed}"
         study = self.folder / "studies" / f"{name}.db"
         if not study.exists():
             shutil.copytree(self.teacher(seed), study.with_suffix(".artifacts"))
             begun = time.monotonic()
             self.call("search", self.spec, *self.common(name, seed),
-                      *overrides(**keys), seconds=60 * self.args.minutes)
+                      *overrides(**keys), seconds=60 * minutes)
             print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr,
                   flush=True)
         return json.loads(self.call("trials", f"studies/{name}.db", "--json"))
@@ -87,6 +87,7 @@ class Runs:
         if kept.exists():
             return json.loads(kept.read_text())
         more = []
+        begun = time.monotonic()
         for number in front_numbers(trials):
             architecture = trials[number]["architecture"]
             for precision in self.precisions:
@@ -102,6 +103,8 @@ class Runs:
                     *(["--from-supernet"] if "search__rungs" not in keys
                       else []), "--json")))
         kept.write_text(json.dumps(more))
+        print(f"{name}: {time.monotonic() - begun:.0f} s of rounding",
+              file=sys.stderr, flush=True)
         return more
 
 
@@ -146,8 +149,9 @@ def main():
         for arm, keys in arms.items():
             if args.only and arm not in args.only:
                 continue
-            trials = runs.search(arm, seed, keys)
-            if arm == "f32, then bits":
+            rounds = arm == "f32, then bits"
+            trials = runs.search(arm, seed, keys, args.minutes - rounds)
+            if rounds:
                 trials = full(trials) + runs.quantized(arm, seed, keys, trials)
             results[arm] = trials
         everything = front([point(t) for trials in results.values()

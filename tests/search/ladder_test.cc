@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -12,12 +13,12 @@ namespace {
 // A study of `trials` rows with the rungs inherited and short below full.
 std::vector<Trial> LadderTrials(const std::string& algorithm,
                                 std::int64_t trials, std::uint64_t seed,
-                                double reduction = 3) {
+                                bool other_precisions = false) {
   const SearchSpace space = TestSpace();
   StudyOptions options;
   options.algorithm = algorithm;
   options.rungs = {"inherited", "short"};
-  options.reduction = reduction;
+  options.other_precisions = other_precisions;
   options.trials = trials;
   options.batch = 8;
   const auto search = MakeSearchAlgorithm(TestContext(space, seed), options);
@@ -54,6 +55,44 @@ TEST(Ladder, NobodySkipsARungOrClimbsItTwice) {
     EXPECT_EQ(trial.fidelity, order[next[trial.architecture]++]);
     EXPECT_EQ(trial.origin == "promoted",
               trial.fidelity != Fidelity::kInherited);
+  }
+}
+
+// Students that take longest are trained side by side.
+TEST(Ladder, TwoAtATimeGoToTheFullFidelity) {
+  std::map<std::int64_t, int> batches;
+  for (const Trial& trial : LadderTrials("random", 400, 6)) {
+    if (trial.fidelity == Fidelity::kCost) ++batches[trial.number / 8];
+  }
+  EXPECT_GE(batches.size(), 10u);
+  for (const auto& [batch, full] : batches) EXPECT_GE(full, 2) << batch;
+}
+
+// In the batch after, or the next, and once.
+TEST(Ladder, WhatIsFullIsMeasuredAtEachPrecision) {
+  const SearchSpace space = TestSpace();
+  const auto trials = LadderTrials("nsga2", 400, 7, true);
+  std::map<Architecture, std::set<Architecture>> full;
+  for (const Trial& trial : trials) {
+    if (trial.fidelity != Fidelity::kCost) continue;
+    const bool others = trial.origin == "precision";
+    EXPECT_EQ(others, full.contains(WithoutPrecision(trial.architecture)) &&
+                          trial.origin != "promoted");
+    EXPECT_TRUE(full[WithoutPrecision(trial.architecture)]
+                    .insert(trial.architecture)
+                    .second);
+  }
+  EXPECT_GE(full.size(), 10u);
+  for (const Trial& trial : trials) {
+    if (trial.fidelity != Fidelity::kCost || trial.number >= 380 ||
+        trial.state() != TrialState::kComplete) {
+      continue;
+    }
+    for (const std::string& word : space.options().precision) {
+      EXPECT_TRUE(
+          full.at(WithoutPrecision(trial.architecture))
+              .contains(AtPrecision(trial.architecture, ParsePrecision(word))));
+    }
   }
 }
 
@@ -96,6 +135,7 @@ TEST(Ladder, ASmallSpaceIsClimbedToItsEnd) {
   StudyOptions options;
   options.algorithm = "random";
   options.rungs = {"short"};
+  options.other_precisions = false;
   options.trials = 1000;
   options.batch = 3;
   const auto search = MakeSearchAlgorithm(TestContext(space, 5), options);
@@ -116,7 +156,7 @@ TEST(Ladder, BeatsFullTrialsOfAsManyRandomSamples) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     std::vector<Point> climbed;
     std::int64_t full = 0;
-    for (const Trial& trial : LadderTrials("random", 390, seed)) {
+    for (const Trial& trial : LadderTrials("random", 390, seed, true)) {
       full += IsFull(trial.fidelity);
       const Point point = FeasibleValues(trial, kTestObjectives, {});
       if (!point.empty()) climbed.push_back(point);
