@@ -115,10 +115,13 @@ SearchSpec SpecFromJson(const Json& json) {
   try {
     SearchSpec::Sections(
         spec, [&](const std::string& name, auto& options, const char*) {
-          const Json& table = json.at(PointerTo(name));
+          const Json table = json.value(PointerTo(name), Json::object());
+          const auto& fields = table.get_ref<const Json::object_t&>();
           std::decay_t<decltype(options)>::Fields(
-              options, [&](const char* key, auto& field, const FieldRule&,
-                           const char*) { table.at(key).get_to(field); });
+              options,
+              [&](const char* key, auto& field, const FieldRule&, const char*) {
+                if (fields.contains(key)) fields.at(key).get_to(field);
+              });
         });
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kIntegrity,

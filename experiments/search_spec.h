@@ -98,8 +98,9 @@ SearchSpec ReadSearchSpec(const std::filesystem::path& path,
 SearchSpec ParseSearchSpec(const std::string& text, const std::string& source,
                            const std::vector<std::string>& overrides);
 
-// Every field of every table, and back. Throws Error{kIntegrity} when the JSON
-// is not such an object.
+// Every field of every table, and back. A study of an older program lacks the
+// fields that came later; they get their defaults. Throws Error{kIntegrity}
+// when the JSON is not such an object.
 Json SpecToJson(const SearchSpec& spec);
 SearchSpec SpecFromJson(const Json& json);
 

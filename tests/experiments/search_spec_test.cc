@@ -252,15 +252,31 @@ TEST(SearchSpecTest, JsonHoldsEveryFieldAndReadsBack) {
   EXPECT_EQ(SpecHash(SpecFromJson(json)), SpecHash(spec));
 }
 
-TEST(SearchSpecTest, StoredSpecWithoutAFieldIsAnIntegrityError) {
-  Json json = SpecToJson(SearchSpec{});
+// A study of an older program.
+TEST(SearchSpecTest, StoredSpecMayLackNewerFields) {
+  SearchSpec spec;
+  spec.training.steps = 77;
+  spec.search.reduction = 5;
+  Json json = SpecToJson(spec);
   json["training"].erase("steps");
-  try {
-    SpecFromJson(json);
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kIntegrity);
-    EXPECT_THAT(error.what(), HasSubstr("steps"));
+  json.erase("supernet");
+  const SearchSpec read = SpecFromJson(json);
+  EXPECT_EQ(read.training.steps, SearchSpec{}.training.steps);
+  EXPECT_EQ(read.search.reduction, 5);
+}
+
+TEST(SearchSpecTest, StoredSpecOfAnotherKindIsAnIntegrityError) {
+  for (const Json& damaged : {Json("many"), Json(nullptr)}) {
+    for (const char* pointer : {"/training/steps", "/training"}) {
+      Json json = SpecToJson(SearchSpec{});
+      json[Json::json_pointer(pointer)] = damaged;
+      try {
+        SpecFromJson(json);
+        FAIL() << "accepted " << pointer;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kIntegrity);
+      }
+    }
   }
 }
 
