@@ -35,13 +35,21 @@ struct Scale {
   bool logarithmic;
 };
 
+// What features of random members of the space tell of features.
+struct Members {
+  GaussianProcess::Inputs features;
+  // Those that depend on precisions.
+  std::vector<bool> of_precision;
+};
+
 // One metric as the trials so far tell of it.
 class MetricModel {
  public:
   MetricModel(const GaussianProcess::Inputs& features,
-              const std::vector<double>& values,
-              const GaussianProcess::Inputs& members)
-      : scale_(values), process_(features, Scaled(values), {}, members) {}
+              const std::vector<double>& values, const Members& members)
+      : scale_(values),
+        process_(features, Scaled(values), {}, members.features,
+                 members.of_precision) {}
 
   double Scaled(double value) const { return scale_(value); }
   // What would be measured: a front takes a trial with its noise.
@@ -87,8 +95,7 @@ class Surrogate {
   Surrogate(const AlgorithmContext& context,
             const GaussianProcess::Inputs& features,
             const std::vector<Individual>& trials,
-            const std::vector<Point>& constrained,
-            const GaussianProcess::Inputs& members)
+            const std::vector<Point>& constrained, const Members& members)
       : constraints_(context.constraints) {
     const auto column = [](const std::vector<Point>& rows, std::size_t axis) {
       std::vector<double> values;
@@ -187,7 +194,8 @@ class PredictorSearch : public SearchAlgorithm {
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
     std::optional<Surrogate> surrogate;
     if (trials_.size() >= kFewest) {
-      surrogate.emplace(context_, features_, trials_, constrained_, Members());
+      surrogate.emplace(context_, features_, trials_, constrained_,
+                        SpaceMembers());
     }
     std::int64_t last = -1;
     const auto draw = [&](std::int64_t number, Rng& rng) {
@@ -221,13 +229,20 @@ class PredictorSearch : public SearchAlgorithm {
   }
 
  private:
-  // Features of random members of the space.
-  const GaussianProcess::Inputs& Members() {
-    if (members_.empty()) {
+  const Members& SpaceMembers() {
+    if (members_.features.empty()) {
+      const SearchSpace& space = *context_.space;
       Rng rng(context_.study_seed, 0, "members of the space");
       for (std::size_t i = 0; i < kMembers; ++i) {
-        members_.push_back(
-            Features(*context_.space, context_.space->Sample(rng)));
+        const Architecture one = space.Sample(rng);
+        std::vector<double> features = Features(space, one);
+        const std::vector<double> plain =
+            Features(space, WithoutPrecision(one));
+        members_.of_precision.resize(features.size());
+        for (std::size_t j = 0; j < features.size(); ++j) {
+          if (features[j] != plain[j]) members_.of_precision[j] = true;
+        }
+        members_.features.push_back(std::move(features));
       }
     }
     return members_;
@@ -285,7 +300,7 @@ class PredictorSearch : public SearchAlgorithm {
   // Complete trials, with their features and their values of `bounded_`.
   std::vector<Individual> trials_;
   GaussianProcess::Inputs features_;
-  GaussianProcess::Inputs members_;
+  Members members_;
   std::vector<Point> constrained_;
   std::vector<Architecture> parents_;
 };

@@ -21,7 +21,8 @@ struct PredictorSearchOptions {
 // all values are positive, and each suggestion is the candidate that promises
 // most of some hundred: random members of the space, and children of the front
 // by the operators of NSGA-II. Features are scaled by random members of the
-// space, so that what the trials have not varied yet is in doubt. What one
+// space, so that what the trials have not varied yet is in doubt; those that
+// depend on precisions may count for less than the others. What one
 // promises is the hypervolume that its measured values, with their noise, are
 // expected to add to the front (search/expected_hypervolume.h) times the
 // probability that they satisfy the constraints. A suggestion of the same batch

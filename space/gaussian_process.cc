@@ -22,10 +22,12 @@ struct Shape {
   double linear = 0.5;
   double length = 2;
   double noise = 0.01;
+  double minor = 1;  // what minor columns are multiplied by
 };
 constexpr double kLinear[] = {0, 0.2, 0.5, 0.8, 0.95, 0.99};
 constexpr double kLengths[] = {0.35, 0.7, 1.4, 2.8, 5.6};
 constexpr double kNoises[] = {1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3};
+constexpr double kMinors[] = {1, 0.5, 0.25, 0.1};
 constexpr int kSweeps = 2;
 constexpr Index kMostToFit = 96;
 
@@ -66,21 +68,48 @@ struct Scaling {
   RowVectorXd factor;
 };
 
+// Rows, the minor columns apart.
+struct Rows {
+  Rows(const MatrixXd& x, const std::vector<bool>& is_minor)
+      : major(x), minor(x) {
+    for (Index j = 0; j < x.cols(); ++j) {
+      const auto column = static_cast<std::size_t>(j);
+      const bool apart = !is_minor.empty() && is_minor[column];
+      (apart ? major : minor).col(j).setZero();
+    }
+  }
+  MatrixXd major;
+  MatrixXd minor;
+};
+
+MatrixXd SquaredDistances(const MatrixXd& a, const MatrixXd& b,
+                          const MatrixXd& dots) {
+  return (((-2 * dots).colwise() + a.rowwise().squaredNorm()).rowwise() +
+          b.rowwise().squaredNorm().transpose())
+      .cwiseMax(0);
+}
+
 // Of each row of `a` with each of `b`.
 struct Products {
-  Products(const MatrixXd& a, const MatrixXd& b) : dots(a * b.transpose()) {
-    distances = ((-2 * dots).colwise() + a.rowwise().squaredNorm()).rowwise() +
-                b.rowwise().squaredNorm().transpose();
-    distances = distances.cwiseMax(0).cwiseSqrt();
-  }
+  Products(const Rows& a, const Rows& b)
+      : dots(a.major * b.major.transpose()),
+        squares(SquaredDistances(a.major, b.major, dots)),
+        minor_dots(a.minor * b.minor.transpose()),
+        minor_squares(SquaredDistances(a.minor, b.minor, minor_dots)) {}
   MatrixXd dots;
-  MatrixXd distances;
+  MatrixXd squares;
+  MatrixXd minor_dots;
+  MatrixXd minor_squares;
 };
 
 // Without the noise, in units of s^2.
 MatrixXd Covariance(const Products& products, const Shape& shape) {
-  const auto r = products.distances.array() * (std::sqrt(5.0) / shape.length);
-  return shape.linear * (1 + products.dots.array()) +
+  const double factor = shape.minor * shape.minor;
+  const Eigen::ArrayXXd r =
+      (products.squares + factor * products.minor_squares).array().sqrt() *
+      (std::sqrt(5.0) / shape.length);
+  return shape.linear *
+             (1 + (products.dots + factor * products.minor_dots).array()) +
          (1 - shape.linear) * (1 + r + r.square() / 3) * (-r).exp();
 }
 
@@ -105,7 +134,7 @@ double LogLikelihood(const Products& products, const VectorXd& values,
 }
 
 // Along one axis of the grid after the other.
-Shape LikeliestShape(const MatrixXd& x, const VectorXd& values,
+Shape LikeliestShape(const Rows& x, const VectorXd& values,
                      const VectorXd& variances) {
   const Products products(x, x);
   Shape best;
@@ -127,6 +156,7 @@ Shape LikeliestShape(const MatrixXd& x, const VectorXd& values,
     along(&Shape::noise, kNoises);
     along(&Shape::length, kLengths);
     along(&Shape::linear, kLinear);
+    if (!x.minor.isZero(0)) along(&Shape::minor, kMinors);
   }
   return best;
 }
@@ -135,17 +165,23 @@ Shape LikeliestShape(const MatrixXd& x, const VectorXd& values,
 
 struct GaussianProcess::State {
   State(const MatrixXd& inputs, const VectorXd& values,
-        const VectorXd& variances, const Scaling& scaled)
-      : scaling(scaled), x(scaling(inputs)), mean(values.mean()) {
+        const VectorXd& variances, const Scaling& scaled,
+        const std::vector<bool>& is_minor)
+      : scaling(scaled),
+        minor(is_minor),
+        x(scaling(inputs)),
+        mean(values.mean()) {
     y = values.array() - mean;
     unit = std::max(std::sqrt(y.squaredNorm() / static_cast<double>(y.size())),
                     1e-12);
     y /= unit;
     const Index step = (x.rows() + kMostToFit - 1) / kMostToFit;
     const auto some = Eigen::seq(Index{0}, Eigen::last, step);
-    shape = LikeliestShape(x(some, Eigen::all), y(some), variances(some));
-    const auto factor =
-        Factored(Covariance(Products(x, x), shape), shape.noise * variances);
+    shape = LikeliestShape(Rows(x(some, Eigen::all), minor), y(some),
+                           variances(some));
+    const Rows rows(x, minor);
+    const auto factor = Factored(Covariance(Products(rows, rows), shape),
+                                 shape.noise * variances);
     HONE_CHECK(factor.info() == Eigen::Success);
     lower = factor.matrixL();
     weights = factor.solve(y);
@@ -153,6 +189,7 @@ struct GaussianProcess::State {
   }
 
   Scaling scaling;
+  std::vector<bool> minor;
   MatrixXd x;
   double mean;
   double unit = 1;
@@ -166,7 +203,8 @@ struct GaussianProcess::State {
 GaussianProcess::GaussianProcess(const Inputs& inputs,
                                  const std::vector<double>& values,
                                  const std::vector<double>& variances,
-                                 const Inputs& others) {
+                                 const Inputs& others,
+                                 const std::vector<bool>& minor) {
   HONE_CHECK(!inputs.empty());
   HONE_CHECK_EQ(inputs.size(), values.size());
   HONE_CHECK(variances.empty() || variances.size() == values.size());
@@ -176,7 +214,7 @@ GaussianProcess::GaussianProcess(const Inputs& inputs,
       ToMatrix(inputs), ToVector(values),
       variances.empty() ? VectorXd::Ones(static_cast<Index>(values.size()))
                         : ToVector(variances),
-      Scaling(ToMatrix(all)));
+      Scaling(ToMatrix(all)), minor);
 }
 
 GaussianProcess::GaussianProcess(const GaussianProcess& other)
@@ -198,13 +236,16 @@ std::vector<Belief> GaussianProcess::Predict(const Inputs& inputs) const {
   std::vector<Belief> beliefs;
   if (inputs.empty()) return beliefs;
   const State& s = *state_;
-  const MatrixXd x = s.scaling(ToMatrix(inputs));
-  const MatrixXd between = Covariance(Products(s.x, x), s.shape);
+  const Rows x(s.scaling(ToMatrix(inputs)), s.minor);
+  const MatrixXd between = Covariance(Products(Rows(s.x, s.minor), x), s.shape);
   const VectorXd means = between.transpose() * s.weights;
   const MatrixXd explained =
       s.lower.triangularView<Eigen::Lower>().solve(between);
-  for (Index i = 0; i < x.rows(); ++i) {
-    const double prior = 1 + s.shape.linear * x.row(i).squaredNorm();
+  const double factor = s.shape.minor * s.shape.minor;
+  for (Index i = 0; i < means.size(); ++i) {
+    const double prior =
+        1 + s.shape.linear * (x.major.row(i).squaredNorm() +
+                              factor * x.minor.row(i).squaredNorm());
     const double left = prior - explained.col(i).squaredNorm();
     beliefs.push_back({s.mean + s.unit * means[i],
                        s.unit * std::sqrt(s.variance * std::max(left, 1e-12))});
@@ -217,9 +258,11 @@ void GaussianProcess::Add(const std::vector<double>& input, double value,
   State& s = *state_;
   const Index count = s.x.rows();
   const MatrixXd x = s.scaling(ToMatrix({input}));
-  const MatrixXd before = Covariance(Products(s.x, x), s.shape);
+  const Rows row_of(x, s.minor);
+  const MatrixXd before =
+      Covariance(Products(Rows(s.x, s.minor), row_of), s.shape);
   const VectorXd row = s.lower.triangularView<Eigen::Lower>().solve(before);
-  const double own = Covariance(Products(x, x), s.shape)(0, 0) +
+  const double own = Covariance(Products(row_of, row_of), s.shape)(0, 0) +
                      s.shape.noise * variance - row.squaredNorm();
   s.x.conservativeResize(count + 1, Eigen::NoChange);
   s.x.row(count) = x;

@@ -20,8 +20,9 @@ struct Belief {
 //
 // with M the Matern function of 5/2: a linear model with the share w, and a
 // smooth one for what is left. v is the variance of an observation's noise
-// beside that of the others. w, l and n are those of a small grid that make
-// the observations likeliest (at most 96 of them, evenly chosen); s follows
+// beside that of the others. Minor columns are multiplied by a number up to 1.
+// That number, w, l and n are those of a small grid that make the observations
+// likeliest (at most 96 of them, evenly chosen); s follows
 // from them in closed form. Deterministic. Copies are independent.
 class GaussianProcess {
  public:
@@ -29,10 +30,12 @@ class GaussianProcess {
 
   // Requires: a value for each input, at least one; inputs of one length; as
   // many positive variances, or none where all are 1. With `others`, a column
-  // that has not varied yet may matter.
+  // that has not varied yet may matter. Columns that are `minor` count for as
+  // much as the others or for less, whatever is likeliest.
   GaussianProcess(const Inputs& inputs, const std::vector<double>& values,
                   const std::vector<double>& variances = {},
-                  const Inputs& others = {});
+                  const Inputs& others = {},
+                  const std::vector<bool>& minor = {});
   GaussianProcess(const GaussianProcess& other);
   GaussianProcess& operator=(const GaussianProcess& other);
   GaussianProcess(GaussianProcess&&) noexcept;

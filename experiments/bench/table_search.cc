@@ -2,7 +2,7 @@
 // of its space at one fidelity.
 //
 //   build/release/experiments/table_search STUDY --algorithm NAME
-//       [--seeds N] [--trials N] [--batch N]
+//       [--seeds N] [--trials N] [--batch N] [--precision WORD]
 //
 // STUDY is of a text classification. Prints JSON, for each seed 1 ... N the
 // numbers of STUDY's trials in the order in which the algorithm proposes them.
@@ -90,7 +90,8 @@ int Main(const std::vector<std::string>& words) {
                       {{"algorithm", "NAME", "as search.algorithm"},
                        {"seeds", "N", "how many searches"},
                        {"trials", "N", "of each; all of the space by default"},
-                       {"batch", "N", "as search.batch; 8 by default"}},
+                       {"batch", "N", "as search.batch; 8 by default"},
+                       {"precision", "WORD", "of all that is tried"}},
                       ""},
                      words);
   const SqliteTrialStore store(arguments.positionals[0],
@@ -107,6 +108,9 @@ int Main(const std::vector<std::string>& words) {
   shape.vocabulary = spec.task.vocabulary_size;
   shape.classes = kClasses;
   shape.max_tokens = spec.task.max_tokens;
+  if (arguments.Has("precision")) {
+    spec.space.precision = {arguments.Text("precision", "")};
+  }
   const SearchSpace space(spec.space, shape);
   spec.search.rungs.clear();
   spec.search.algorithm = arguments.Text("algorithm", spec.search.algorithm);

@@ -55,8 +55,9 @@ class Table:
         self.points = {
             number: tuple((p[i] - low[i]) / (high[i] - low[i]) for i in (0, 1))
             for number, p in raw.items()}
-        self.numbers = {self.key(t["architecture"]): t["number"]
-                        for t in self.trials}
+        self.keys = {t["number"]: self.key(t["architecture"])
+                     for t in self.trials}
+        self.numbers = {key: number for number, key in self.keys.items()}
         self.goal = share * hypervolume(self.points.values())
         self.front_size = len(best)
 
@@ -72,6 +73,12 @@ class Table:
         return (architecture["stem"]["d_model"],
                 tuple(tuple(self.words(b).values())
                       for b in architecture["encoder"]))
+
+    def rounded(self, number, precision):
+        width, blocks = self.keys[number]
+        place = list(self.choices()["block"]).index("precision")
+        return self.numbers[width, tuple(
+            b[:place] + (precision,) + b[place + 1:] for b in blocks)]
 
     def choices(self):
         blocks = [self.words(b) for t in self.trials
@@ -98,6 +105,22 @@ class Table:
 
     def reached(self, seen, count):
         return hypervolume(self.points[n] for n in seen[:count]) >= self.goal
+
+
+def rounded_runs(args, table):
+    """A search in f32 alone; after each batch, what its front so far would
+    have cost and given if it was rounded then, all blocks alike."""
+    precisions = table.choices()["block"]["precision"]
+    for numbers in hone_runs(args, "predictor", "--precision", "f32"):
+        for end in range(args.batch, len(numbers) + args.batch, args.batch):
+            begun = numbers[:end]
+            best = set(front([table.points[n] for n in begun]))
+            rounded = [table.rounded(n, word) for n in begun
+                       if table.points[n] in best
+                       for word in precisions if word != "f32"]
+            if table.reached(begun + rounded, None):
+                break
+        yield begun + rounded
 
 
 def optuna_runs(table, make_sampler, seeds, calls):
@@ -127,10 +150,10 @@ def optuna_runs(table, make_sampler, seeds, calls):
         yield numbers
 
 
-def hone_runs(args, algorithm):
+def hone_runs(args, algorithm, *more):
     run = subprocess.run(
         [args.search, args.study, "--algorithm", algorithm,
-         "--seeds", str(args.seeds), "--batch", str(args.batch)] +
+         "--seeds", str(args.seeds), "--batch", str(args.batch), *more] +
         (["--trials", "200"] if algorithm == "predictor" else []),
         check=True, capture_output=True, text=True)
     return json.loads(run.stdout)
@@ -169,6 +192,8 @@ def main():
     rows = {f"hone {name}": lambda name=name: hone_runs(args, name)
             for name in ("random", "regularized-evolution", "nsga2",
                          "predictor")}
+    rows["hone predictor in f32, its front rounded"] = (
+        lambda: rounded_runs(args, table))
     rows |= {name: lambda make=make: optuna_runs(table, make, args.seeds, calls)
              for name, make in samplers.items()}
     print(f"{args.share:.1%} of the hypervolume; "

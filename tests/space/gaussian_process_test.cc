@@ -1,5 +1,6 @@
 #include "space/gaussian_process.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -94,6 +95,35 @@ TEST(GaussianProcess, DoubtsWhatNeverVaried) {
   EXPECT_DOUBLE_EQ(alone_known, alone_other);
   const auto [told_known, told_other] = deviations({other, known});
   EXPECT_GT(told_other, 3 * told_known);
+}
+
+// A wave of three columns is learned in spite of ten that hardly matter, and
+// better where it is known which those may be.
+TEST(GaussianProcess, MinorColumnsMayCountForLess) {
+  const auto sample = [](int count, std::int64_t stream) {
+    Sampled sampled = SampleOf(Waves, count, 0, stream);
+    Rng rng(1, stream, "minor columns");
+    for (std::vector<double>& input : sampled.inputs) {
+      for (int j = 0; j < 10; ++j) input.push_back(rng.Uniform());
+    }
+    return sampled;
+  };
+  const Sampled seen = sample(60, 0);
+  const Sampled other = sample(100, 1);
+  std::vector<bool> minor(14);
+  std::fill(minor.begin() + 4, minor.end(), true);
+  const auto error = [&](const std::vector<bool>& columns) {
+    const auto beliefs =
+        GaussianProcess(seen.inputs, seen.values, {}, {}, columns)
+            .Predict(other.inputs);
+    double sum = 0;
+    for (std::size_t i = 0; i < beliefs.size(); ++i) {
+      sum += std::abs(beliefs[i].mean - other.values[i]) / 100;
+    }
+    return sum;
+  };
+  EXPECT_LT(error(minor), 0.7 * error({}));
+  EXPECT_DOUBLE_EQ(error(std::vector<bool>(14)), error({}));
 }
 
 TEST(GaussianProcess, DoubtsMoreFarFromWhatItSaw) {
