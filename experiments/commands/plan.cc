@@ -39,8 +39,10 @@ double StepsSeconds(double multiply_adds, std::int64_t steps) {
           multiply_adds * kPassesPerStep / kTrainingRate);
 }
 
-// The share of all trials that each rung gets, the full fidelity last.
-std::vector<double> RungShares(const StudyOptions& search) {
+// The share of all trials that each rung gets, the full fidelity last. What is
+// left is full trials at other precisions, which train nothing.
+std::vector<double> RungShares(const SearchSpec& spec) {
+  const StudyOptions& search = spec.search;
   std::vector<double> shares(search.rungs.size() + 1);
   double sum = 0;
   double share = 1;
@@ -49,13 +51,16 @@ std::vector<double> RungShares(const StudyOptions& search) {
     sum += share;
     share /= search.reduction;
   }
+  if (!search.rungs.empty() && search.other_precisions) {
+    sum += shares.back() * static_cast<double>(spec.space.precision.size() - 1);
+  }
   for (double& one : shares) one /= sum;
   return shares;
 }
 
 // Steps of training of a trial, the mean over the rungs.
 double MeanSteps(const SearchSpec& spec) {
-  const std::vector<double> shares = RungShares(spec.search);
+  const std::vector<double> shares = RungShares(spec);
   double steps = 0;
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const Fidelity fidelity = i < spec.search.rungs.size()
