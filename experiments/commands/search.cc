@@ -38,11 +38,17 @@ StudyInfo InfoOf(const SearchSpec& spec) {
 void CheckSameSpec(const StudyInfo& stored, const StudyInfo& given,
                    const std::filesystem::path& path) {
   if (stored.spec_hash == given.spec_hash) return;
+  const auto shown = [](const std::string& value) {
+    return value == "null" ? std::string("unknown") : value;
+  };
   std::string message =
       path.string() + ": the study was begun with another spec:";
   for (const SpecDifference& one : SpecDifferences(stored.spec, given.spec)) {
-    message += "\n  " + one.field + ": " + one.first + " in the study, " +
-               one.second + " in the spec";
+    message += "\n  " + one.field + ": " + shown(one.first) +
+               " in the study, " + shown(one.second) + " in the spec";
+  }
+  if (stored.program_version != given.program_version) {
+    message += "\nIt was begun by hone " + stored.program_version + ".";
   }
   throw Error(ErrorCode::kUsage,
               message +
