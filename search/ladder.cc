@@ -7,6 +7,7 @@
 
 #include "search/individual.h"
 #include "space/base/error.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -72,7 +73,7 @@ class Ladder : public SearchAlgorithm {
   void FindOtherPrecisions(const Architecture& architecture) {
     std::set<Architecture>& full = rungs_[rungs_.size() - 2].promoted;
     for (const Precision precision : precisions_) {
-      Architecture other = AtPrecision(architecture, precision);
+      Architecture other = WithPrecision(architecture, precision);
       if (!context_.space->ConstraintViolation(other).empty()) continue;
       if (full.insert(other).second) others_.push_back(std::move(other));
     }

@@ -7,6 +7,7 @@
 
 #include "search/individual.h"
 #include "search/mixed_precision.h"
+#include "space/block_layers.h"
 #include "space/variation.h"
 
 namespace hone {
@@ -59,7 +60,7 @@ class Nsga2 : public SearchAlgorithm {
     if (!largest) return;
     for (const std::string& word : space.options().precision) {
       precisions_.push_back(ParsePrecision(word));
-      const Architecture one = AtPrecision(*largest, precisions_.back());
+      const Architecture one = WithPrecision(*largest, precisions_.back());
       if (!space.ConstraintViolation(one).empty()) continue;
       uniform_[one] = std::nullopt;
       waiting_.push_back(one);
@@ -73,7 +74,7 @@ class Nsga2 : public SearchAlgorithm {
     const std::size_t blocks = AllBlocks(largest).size();
     std::vector<double> costs;
     for (std::size_t i = 0; i < precisions_.size(); ++i) {
-      const auto cost = uniform_.at(AtPrecision(largest, precisions_[i]));
+      const auto cost = uniform_.at(WithPrecision(largest, precisions_[i]));
       if (!cost) return;
       costs.push_back(*cost / static_cast<double>(blocks));
     }

@@ -386,19 +386,9 @@ void CheckArchitecture(const Architecture& architecture,
 Architecture WithoutPrecision(Architecture architecture) {
   architecture.stem.embedding = Precision::kF32;
   architecture.stem.compute = Compute::kF32;
-  architecture = AtPrecision(std::move(architecture), Precision::kF32);
+  architecture = WithPrecision(std::move(architecture), Precision::kF32);
   for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
     for (BlockSpec& block : *blocks) block.products = AttentionProducts::kF32;
-  }
-  return architecture;
-}
-
-Architecture AtPrecision(Architecture architecture, Precision precision) {
-  for (auto* blocks : {&architecture.encoder, &architecture.decoder}) {
-    for (BlockSpec& block : *blocks) {
-      block.precision = precision;
-      block.linears.clear();
-    }
   }
   return architecture;
 }

@@ -249,8 +249,6 @@ std::string CanonicalText(const Architecture& architecture);
 // f32: what training sees. Quantization comes after it, so architectures that
 // differ in precision alone share one student.
 Architecture WithoutPrecision(Architecture architecture);
-// The same with all layers of all blocks at one precision.
-Architecture AtPrecision(Architecture architecture, Precision precision);
 // SHA-256 of the canonical text: the identity of an architecture.
 std::string ArchitectureHash(const Architecture& architecture);
 // "d128 L2 [h4 f256 full w8a8 | h2 f128 local:8 w4]" for tables of people;

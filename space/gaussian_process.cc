@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
@@ -76,6 +77,20 @@ struct Rows {
       const auto column = static_cast<std::size_t>(j);
       const bool apart = !is_minor.empty() && is_minor[column];
       (apart ? major : minor).col(j).setZero();
+    }
+  }
+  Rows(MatrixXd of_major, MatrixXd of_minor)
+      : major(std::move(of_major)), minor(std::move(of_minor)) {}
+
+  template <typename Places>
+  Rows Some(const Places& places) const {
+    return {major(places, Eigen::all), minor(places, Eigen::all)};
+  }
+  void Append(const Rows& one) {
+    for (auto [own, more] :
+         {std::pair(&major, &one.major), std::pair(&minor, &one.minor)}) {
+      own->conservativeResize(own->rows() + 1, Eigen::NoChange);
+      own->bottomRows(1) = *more;
     }
   }
   MatrixXd major;
@@ -169,19 +184,17 @@ struct GaussianProcess::State {
         const std::vector<bool>& is_minor)
       : scaling(scaled),
         minor(is_minor),
-        x(scaling(inputs)),
+        x(scaling(inputs), minor),
         mean(values.mean()) {
     y = values.array() - mean;
     unit = std::max(std::sqrt(y.squaredNorm() / static_cast<double>(y.size())),
                     1e-12);
     y /= unit;
-    const Index step = (x.rows() + kMostToFit - 1) / kMostToFit;
+    const Index step = (y.size() + kMostToFit - 1) / kMostToFit;
     const auto some = Eigen::seq(Index{0}, Eigen::last, step);
-    shape = LikeliestShape(Rows(x(some, Eigen::all), minor), y(some),
-                           variances(some));
-    const Rows rows(x, minor);
-    const auto factor = Factored(Covariance(Products(rows, rows), shape),
-                                 shape.noise * variances);
+    shape = LikeliestShape(x.Some(some), y(some), variances(some));
+    const auto factor =
+        Factored(Covariance(Products(x, x), shape), shape.noise * variances);
     HONE_CHECK(factor.info() == Eigen::Success);
     lower = factor.matrixL();
     weights = factor.solve(y);
@@ -190,7 +203,7 @@ struct GaussianProcess::State {
 
   Scaling scaling;
   std::vector<bool> minor;
-  MatrixXd x;
+  Rows x;
   double mean;
   double unit = 1;
   VectorXd y;
@@ -237,7 +250,7 @@ std::vector<Belief> GaussianProcess::Predict(const Inputs& inputs) const {
   if (inputs.empty()) return beliefs;
   const State& s = *state_;
   const Rows x(s.scaling(ToMatrix(inputs)), s.minor);
-  const MatrixXd between = Covariance(Products(Rows(s.x, s.minor), x), s.shape);
+  const MatrixXd between = Covariance(Products(s.x, x), s.shape);
   const VectorXd means = between.transpose() * s.weights;
   const MatrixXd explained =
       s.lower.triangularView<Eigen::Lower>().solve(between);
@@ -256,16 +269,13 @@ std::vector<Belief> GaussianProcess::Predict(const Inputs& inputs) const {
 void GaussianProcess::Add(const std::vector<double>& input, double value,
                           double variance) {
   State& s = *state_;
-  const Index count = s.x.rows();
-  const MatrixXd x = s.scaling(ToMatrix({input}));
-  const Rows row_of(x, s.minor);
-  const MatrixXd before =
-      Covariance(Products(Rows(s.x, s.minor), row_of), s.shape);
+  const Index count = s.y.size();
+  const Rows x(s.scaling(ToMatrix({input})), s.minor);
+  const MatrixXd before = Covariance(Products(s.x, x), s.shape);
   const VectorXd row = s.lower.triangularView<Eigen::Lower>().solve(before);
-  const double own = Covariance(Products(row_of, row_of), s.shape)(0, 0) +
+  const double own = Covariance(Products(x, x), s.shape)(0, 0) +
                      s.shape.noise * variance - row.squaredNorm();
-  s.x.conservativeResize(count + 1, Eigen::NoChange);
-  s.x.row(count) = x;
+  s.x.Append(x);
   s.y.conservativeResize(count + 1);
   s.y[count] = (value - s.mean) / s.unit;
   s.lower.conservativeResize(count + 1, count + 1);

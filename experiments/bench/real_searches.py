@@ -27,6 +27,8 @@ import tomllib
 
 from table_search import MARGIN, front, hypervolume
 
+ROUNDING_MINUTES = 1
+
 
 def overrides(**keys):
     words = []
@@ -150,7 +152,9 @@ def main():
             if args.only and arm not in args.only:
                 continue
             rounds = arm == "f32, then bits"
-            trials = runs.search(arm, seed, keys, args.minutes - rounds)
+            trials = runs.search(
+                arm, seed, keys,
+                args.minutes - (ROUNDING_MINUTES if rounds else 0))
             if rounds:
                 trials = full(trials) + runs.quantized(arm, seed, keys, trials)
             results[arm] = trials

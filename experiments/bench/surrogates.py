@@ -4,7 +4,8 @@ regressions of bootstrap samples.
 
 Both learn accuracy and the logarithm of latency from the first N trials of a
 random search that trains nothing, on the same features, and rank 200 others.
-The Gaussian process has the covariance and the grid of space/gaussian_process.h.
+The Gaussian process has the covariance and the grid of space/gaussian_process.h,
+but no minor columns, and features scaled by the trials alone.
 """
 import argparse
 import itertools

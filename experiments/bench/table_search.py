@@ -58,6 +58,7 @@ class Table:
         self.keys = {t["number"]: self.key(t["architecture"])
                      for t in self.trials}
         self.numbers = {key: number for number, key in self.keys.items()}
+        self.precision_place = list(self.choices()["block"]).index("precision")
         self.goal = share * hypervolume(self.points.values())
         self.front_size = len(best)
 
@@ -76,7 +77,7 @@ class Table:
 
     def rounded(self, number, precision):
         width, blocks = self.keys[number]
-        place = list(self.choices()["block"]).index("precision")
+        place = self.precision_place
         return self.numbers[width, tuple(
             b[:place] + (precision,) + b[place + 1:] for b in blocks)]
 

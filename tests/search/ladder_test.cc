@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "search/pareto.h"
+#include "space/block_layers.h"
 #include "tests/search/fixtures.h"
 
 namespace hone {
@@ -89,9 +90,9 @@ TEST(Ladder, WhatIsFullIsMeasuredAtEachPrecision) {
       continue;
     }
     for (const std::string& word : space.options().precision) {
-      EXPECT_TRUE(
-          full.at(WithoutPrecision(trial.architecture))
-              .contains(AtPrecision(trial.architecture, ParsePrecision(word))));
+      EXPECT_TRUE(full.at(WithoutPrecision(trial.architecture))
+                      .contains(WithPrecision(trial.architecture,
+                                              ParsePrecision(word))));
     }
   }
 }
