@@ -1,15 +1,33 @@
 #include "train/forward.h"
 
 #include <algorithm>
+#include <memory>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
+#include <tbb/enumerable_thread_specific.h>
+#include <tbb/parallel_pipeline.h>
+#include <tbb/task_arena.h>
 
 #include "space/base/error.h"
 #include "space/network/transformer.h"
 #include "train/torch_boundary.h"
 
 namespace hone {
+namespace {
+
+// Batches that are computed or wait to be seen, for each thread.
+constexpr std::size_t kBatchesOfAThread = 2;
+
+// An interpreter and the weights that it dequantizes are one thread's.
+struct ThreadNetwork {
+  explicit ThreadNetwork(const NamedTensors& weights)
+      : source(weights, at::kCPU), ops(source) {}
+  StoredWeights source;
+  EagerOps ops;
+};
+
+}  // namespace
 
 NetworkBatch MakeNetworkBatch(const TaskData& data, const TaskShape& task,
                               const Batch& batch, at::Device device) {
@@ -48,19 +66,41 @@ NetworkBatch MakeNetworkBatch(const TaskData& data, const TaskShape& task,
 void ForEachLogits(const Architecture& architecture, const TaskShape& task,
                    const NamedTensors& weights, const TaskData& data,
                    std::int64_t batch_size, const LogitsVisitor& visit) {
-  AtTorchBoundary("computing logits", [&] {
-    const at::NoGradGuard no_grad;
-    StoredWeights source(weights, at::kCPU);
-    EagerOps ops(source);
-    for (const Batch& batch : OrderedBatches(data, batch_size)) {
-      const NetworkBatch made = MakeNetworkBatch(data, task, batch, at::kCPU);
-      const at::Tensor logits =
-          Transformer(ops, architecture, task, made.input, made.target)
-              .contiguous();
-      visit(batch, {logits.const_data_ptr<float>(),
-                    static_cast<std::size_t>(logits.numel())});
-    }
-  });
+  struct Answered {
+    std::size_t place = 0;
+    at::Tensor logits;
+  };
+  const std::vector<Batch> batches = OrderedBatches(data, batch_size);
+  tbb::enumerable_thread_specific<std::unique_ptr<ThreadNetwork>> networks(
+      [&] { return std::make_unique<ThreadNetwork>(weights); });
+  std::size_t next = 0;
+  const auto take = [&](tbb::flow_control& flow) {
+    if (next == batches.size()) flow.stop();
+    return next++;
+  };
+  const auto answer = [&](std::size_t place) {
+    return AtTorchBoundary("computing logits", [&] {
+      const at::NoGradGuard no_grad;
+      const NetworkBatch made =
+          MakeNetworkBatch(data, task, batches[place], at::kCPU);
+      return Answered{place, Transformer(networks.local()->ops, architecture,
+                                         task, made.input, made.target)
+                                 .contiguous()};
+    });
+  };
+  const auto show = [&](const Answered& one) {
+    visit(batches[one.place], {one.logits.const_data_ptr<float>(),
+                               static_cast<std::size_t>(one.logits.numel())});
+  };
+  const auto threads =
+      static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
+  tbb::parallel_pipeline(kBatchesOfAThread * threads,
+                         tbb::make_filter<void, std::size_t>(
+                             tbb::filter_mode::serial_in_order, take) &
+                             tbb::make_filter<std::size_t, Answered>(
+                                 tbb::filter_mode::parallel, answer) &
+                             tbb::make_filter<Answered, void>(
+                                 tbb::filter_mode::serial_in_order, show));
 }
 
 TensorData ComputeLogits(const Architecture& architecture,

@@ -29,8 +29,10 @@ using LogitsVisitor =
     std::function<void(const Batch& batch, std::span<const float> logits)>;
 
 // Runs the network over all rows of `data` in OrderedBatches, in f32 without
-// gradients on one thread. Quantized weights (quantize.h) are dequantized, and
-// activations fake-quantized, which is what the exported graph states.
+// gradients, batches side by side on the calling arena's threads; they are seen
+// one at a time and in order, so the threads change nothing. Quantized weights
+// (quantize.h) are dequantized, and activations fake-quantized, which is what
+// the exported graph states.
 void ForEachLogits(const Architecture& architecture, const TaskShape& task,
                    const NamedTensors& weights, const TaskData& data,
                    std::int64_t batch_size, const LogitsVisitor& visit);

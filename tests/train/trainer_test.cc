@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <tbb/task_arena.h>
 
 #include "tests/space/shapes.h"
 #include "tests/train/eager_fixtures.h"
@@ -110,6 +111,40 @@ TEST_F(TrainerTest, SameJobGivesSameBytesAlsoBesideOthers) {
   EXPECT_EQ(beside_first.weights, first.weights);
   EXPECT_EQ(beside_first.final_loss, first.final_loss);
   EXPECT_EQ(beside_second.weights, second.weights);
+}
+
+TEST_F(TrainerTest, LogitsAreSeenInOrderOnAnyNumberOfThreads) {
+  const NamedTensors weights = Train().weights;
+  constexpr std::int64_t kBatch = 3;
+  const auto seen_by = [&](int threads) {
+    std::vector<std::vector<std::int64_t>> rows;
+    std::vector<float> logits;
+    tbb::task_arena(threads).execute([&] {
+      ForEachLogits(job.architecture, kTask, weights, data, kBatch,
+                    [&](const Batch& batch, std::span<const float> some) {
+                      rows.push_back(batch.rows);
+                      logits.insert(logits.end(), some.begin(), some.end());
+                    });
+    });
+    return std::pair(rows, logits);
+  };
+  std::vector<std::vector<std::int64_t>> in_order;
+  for (const Batch& batch : OrderedBatches(data, kBatch)) {
+    in_order.push_back(batch.rows);
+  }
+  const auto alone = seen_by(1);
+  EXPECT_EQ(alone.first, in_order);
+  EXPECT_EQ(alone.second.size(), data.size() * kTask.classes);
+  EXPECT_EQ(seen_by(4), alone);
+}
+
+TEST_F(TrainerTest, AVisitorsErrorEndsTheLogits) {
+  const NamedTensors weights = Train().weights;
+  EXPECT_THROW(ForEachLogits(job.architecture, kTask, weights, data, 3,
+                             [](const Batch&, std::span<const float>) {
+                               throw Error(ErrorCode::kCancelled, "enough");
+                             }),
+               Error);
 }
 
 TEST_F(TrainerTest, SeedsMatter) {
