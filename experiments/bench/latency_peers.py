@@ -5,6 +5,8 @@ thread, timed in turn (A B C A B C ...). Logits are compared before a time is
 reported. Contenders:
 
   openvino f32, openvino w8a8        our files, set up as eval/engine does
+  openvino w8a8, a8                  with attention's own products in 8 bits
+                                     too, as in NNCF's
   onnxruntime f32, onnxruntime w8a8  the same files
   onnxruntime dynamic                quantize_dynamic of the f32 file (s8 weights)
   nncf                               nncf.quantize of the f32 file, calibrated on
@@ -43,6 +45,7 @@ from onnxruntime.quantization.shape_inference import (  # noqa: E402
     quant_pre_process)
 
 OURS = "openvino w8a8"
+PRODUCTS = "openvino w8a8, a8"
 F32_DIFFERENCE = 1e-3
 QUANTIZED_ERROR = 0.01  # against the reference of the same quantized weights
 OWN_GRID_ERROR = 0.3  # of peers that round by themselves, against f32
@@ -164,6 +167,9 @@ def make_contenders(folder, shape, core):
     tokens = np.ascontiguousarray(f32["tokens"])
     f32_file = folder / f"{shape}_f32" / "model.onnx"
     w8a8_file = folder / f"{shape}_w8a8" / "model.onnx"
+    products, _ = read_safetensors(
+        folder / f"{shape}_w8a8_a8" / "fixture.safetensors")
+    products_file = folder / f"{shape}_w8a8_a8" / "model.onnx"
     dynamic_file = folder / f"{shape}_f32" / "dynamic.onnx"
     # Folds the transposed weights first: quantize_dynamic sees constants alone.
     quant_pre_process(str(f32_file), str(dynamic_file),
@@ -176,6 +182,8 @@ def make_contenders(folder, shape, core):
             core, read_model(core, f32_file, tokens), tokens),
         OURS: openvino_runner(
             core, read_model(core, w8a8_file, tokens), tokens),
+        PRODUCTS: openvino_runner(
+            core, read_model(core, products_file, tokens), tokens),
         "nncf": openvino_runner(
             core, nncf_model(core, f32_file, tokens), tokens),
         "onnxruntime f32": onnxruntime_runner(f32_file, tokens),
@@ -190,6 +198,9 @@ def make_contenders(folder, shape, core):
         if name.endswith("f32"):
             errors[name] = require_logits(
                 label, runner(), f32["logits"], F32_DIFFERENCE, False)
+        elif name == PRODUCTS:
+            errors[name] = require_logits(
+                label, runner(), products["logits"], QUANTIZED_ERROR, True)
         elif name.endswith("w8a8"):
             errors[name] = require_logits(
                 label, runner(), w8a8["logits"], QUANTIZED_ERROR, True)
@@ -260,7 +271,8 @@ def main():
         "shapes": {},
     }
     print("median ms, 1 thread, batch 1; ratio: openvino w8a8 over the fastest "
-          "of the others, per round, with a 95 % interval")
+          "of the others, per round, with a 95 % interval; then with products "
+          "in a8")
     for number, shape in enumerate(shapes):
         runners, errors = make_contenders(arguments.dir, shape, core)
         rounds = time_in_turn(runners, arguments.rounds,
@@ -270,17 +282,22 @@ def main():
         peers = [name for name in rounds if not name.startswith("openvino")]
         best = min(peers, key=medians.get)
         ratio, low, high = ratio_of(rounds[OURS], rounds[best])
+        other, other_low, other_high = ratio_of(rounds[PRODUCTS], rounds[best])
         report["shapes"][shape] = {
             "median_ms": medians, "rounds_ms": rounds, "logit_error": errors,
             "best_peer": best, "ratio": ratio, "ratio_low": low,
             "ratio_high": high,
+            "products_ratio": other, "products_ratio_low": other_low,
+            "products_ratio_high": other_high,
         }
         if number == 0:
-            print("| shape | " + " | ".join(rounds) + " | best peer | ratio |")
-            print("|---" * (len(rounds) + 3) + "|")
+            print("| shape | " + " | ".join(rounds)
+                  + " | best peer | ratio | ratio with a8 |")
+            print("|---" * (len(rounds) + 4) + "|")
         print(f"| {shape} | "
               + " | ".join(f"{medians[name]:.3f}" for name in rounds)
-              + f" | {best} | {ratio:.2f} ({low:.2f}-{high:.2f}) |", flush=True)
+              + f" | {best} | {ratio:.2f} ({low:.2f}-{high:.2f}) | "
+              f"{other:.2f} ({other_low:.2f}-{other_high:.2f}) |", flush=True)
     print_linears(arguments.dir, shapes, core)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -124,17 +124,21 @@ std::vector<Fixture> PeerFixtures() {
   std::vector<Fixture> fixtures;
   for (const std::int64_t d_model : {64, 128, 256, 512}) {
     for (const std::int64_t tokens : {16, 32, 64, 128}) {
-      for (const Precision precision : {Precision::kF32, Precision::kW8A8}) {
-        const std::vector<BlockSpec> blocks(
-            2, BlockSpec{MultiHead(4), {4 * d_model}, precision});
+      const auto add = [&](const std::string& name, const BlockSpec& block) {
         fixtures.push_back({{"d" + std::to_string(d_model) + "_t" +
-                                 std::to_string(tokens) + "_" + Name(precision),
-                             {{d_model}, blocks},
+                                 std::to_string(tokens) + "_" + name,
+                             {{d_model}, {block, block}},
                              task},
-                            precision,
+                            block.precision,
                             1,
                             tokens});
-      }
+      };
+      BlockSpec block{MultiHead(4), {4 * d_model}, Precision::kF32};
+      add("f32", block);
+      block.precision = Precision::kW8A8;
+      add("w8a8", block);
+      block.products = AttentionProducts::kA8;
+      add("w8a8_a8", block);
     }
   }
   return fixtures;
