@@ -198,12 +198,10 @@ def make_contenders(folder, shape, core):
         if name.endswith("f32"):
             errors[name] = require_logits(
                 label, runner(), f32["logits"], F32_DIFFERENCE, False)
-        elif name == PRODUCTS:
+        elif "w8a8" in name:
+            expected = products if name == PRODUCTS else w8a8
             errors[name] = require_logits(
-                label, runner(), products["logits"], QUANTIZED_ERROR, True)
-        elif name.endswith("w8a8"):
-            errors[name] = require_logits(
-                label, runner(), w8a8["logits"], QUANTIZED_ERROR, True)
+                label, runner(), expected["logits"], QUANTIZED_ERROR, True)
         else:
             errors[name] = require_logits(
                 label, runner(), f32["logits"], OWN_GRID_ERROR, True)
