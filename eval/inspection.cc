@@ -11,6 +11,7 @@
 #include "eval/export/onnx_reader.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
+#include "space/base/json.h"
 #include "space/base/rng.h"
 
 namespace hone {
@@ -314,6 +315,35 @@ std::vector<InspectedPhase> Merged(
   return merged;
 }
 
+// The layers that a file says were left in f32.
+std::vector<std::string> LeftInF32(const ReadModel& model,
+                                   const std::string& where) {
+  const auto found = model.metadata.find(kLeftInF32Key);
+  if (found == model.metadata.end()) return {};
+  const Json layers = ParseJson(found->second, where);
+  const bool names =
+      layers.is_array() &&
+      std::all_of(layers.begin(), layers.end(),
+                  [](const Json& one) { return one.is_string(); });
+  if (!names) {
+    throw Error(ErrorCode::kIntegrity, where + ": the metadata entry " +
+                                           kLeftInF32Key +
+                                           " is no list of layers");
+  }
+  return layers.get<std::vector<std::string>>();
+}
+
+void ExplainF32(const std::vector<std::string>& layers,
+                std::vector<InspectedProduct>& products) {
+  for (InspectedProduct& product : products) {
+    for (const std::string& layer : layers) {
+      const bool own = product.stored.layer == layer ||
+                       product.stored.layer.starts_with(layer + ".");
+      if (own) product.why = "kept f32: timed, and faster than in fewer bits";
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<InspectedProduct> MatchProducts(
@@ -351,6 +381,7 @@ Inspection Inspect(Engine& engine, const std::filesystem::path& folder,
                    const TaskShape& task, const MeasurementOptions& options) {
   Inspection inspection;
   std::map<std::string, StoredModel> stored;
+  std::map<std::string, std::vector<std::string>> left_in_f32;
   std::vector<std::string> names = {kModelFile};
   if (task.topology == Topology::kEncoderDecoder) {
     names.insert(names.begin(), kEncoderFile);
@@ -359,7 +390,9 @@ Inspection Inspect(Engine& engine, const std::filesystem::path& folder,
     const std::filesystem::path path = folder / name;
     const std::string bytes = ReadFile(path);
     const auto size = static_cast<std::int64_t>(bytes.size());
-    stored[name] = ReadStored(ReadOnnx(bytes, path.string()), size);
+    const ReadModel model = ReadOnnx(bytes, path.string());
+    stored[name] = ReadStored(model, size);
+    left_in_f32[name] = LeftInF32(model, path.string());
     inspection.files.push_back({name, size, stored[name].bytes});
   }
   std::vector<std::vector<InspectedPhase>> loads;
@@ -376,6 +409,7 @@ Inspection Inspect(Engine& engine, const std::filesystem::path& folder,
                       ": the engine does not tell its nodes; use openvino");
     }
     phase.products = MatchProducts(stored.at(phase.file).products, phase.nodes);
+    ExplainF32(left_in_f32.at(phase.file), phase.products);
   }
   return inspection;
 }

@@ -424,18 +424,25 @@ Teacher Stages::GuideOf(const Architecture& architecture,
   return guide;
 }
 
-StageResult Stages::Exported(const Architecture& architecture,
-                             const StageResult& quantized) const {
-  const Json inputs = {{"architecture", ToJson(architecture)},
-                       {"task", TaskToJson(options_.task)},
-                       {"quantized", quantized.Get(kQuantizedFile).sha256},
-                       {"exporter", kOnnxExporterVersion}};
+StageResult Stages::Exported(
+    const Architecture& architecture, const StageResult& quantized,
+    const std::vector<std::string>& left_in_f32) const {
+  Json inputs = {{"architecture", ToJson(architecture)},
+                 {"task", TaskToJson(options_.task)},
+                 {"quantized", quantized.Get(kQuantizedFile).sha256},
+                 {"exporter", kOnnxExporterVersion}};
+  std::map<std::string, std::string> metadata = {
+      {"architecture", CanonicalText(architecture)}};
+  if (!left_in_f32.empty()) {
+    inputs[kLeftInF32Key] = left_in_f32;
+    metadata[kLeftInF32Key] = Json(left_in_f32).dump();
+  }
   if (auto found = store_.Find("exported", inputs)) return *found;
   return store_.Put(
       "exported", inputs,
       ExportOnnx(architecture, options_.task,
                  ReadSafeTensors(quantized.PathOf(kQuantizedFile)).tensors,
-                 {{"architecture", CanonicalText(architecture)}}));
+                 metadata));
 }
 
 StageResult Stages::Reference() const {

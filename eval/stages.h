@@ -79,9 +79,11 @@ class Stages {
   std::variant<StageResult, Failure> Quantized(
       const Candidate& candidate, const StageResult& student,
       const Sources& sources, const OnProgress& on_progress) const;
-  // model.onnx, and encoder.onnx of an encoder-decoder.
+  // model.onnx, and encoder.onnx of an encoder-decoder. Their metadata name the
+  // layers that were left in f32 (eval/faster_layers.h).
   StageResult Exported(const Architecture& architecture,
-                       const StageResult& quantized) const;
+                       const StageResult& quantized,
+                       const std::vector<std::string>& left_in_f32) const;
   // Removes the files of a result.
   void Forget(const StageResult& result) const { store_.Remove(result); }
   // The f32 model with initial weights whose latency is the unit of

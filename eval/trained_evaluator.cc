@@ -10,12 +10,16 @@
 
 #include "eval/batch_progress.h"
 #include "eval/export/onnx_export.h"
+#include "eval/faster_layers.h"
+#include "eval/latency_table.h"
+#include "eval/latency_timer.h"
 #include "eval/machine_lock.h"
 #include "eval/scoring.h"
 #include "eval/simulated_evaluator.h"
 #include "eval/stages.h"
 #include "eval/timed_network.h"
 #include "space/base/error.h"
+#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -23,6 +27,7 @@ namespace {
 // A candidate on its way through the chain.
 struct InFlight {
   const Candidate* candidate = nullptr;
+  std::vector<std::string> left_in_f32;  // LayersLeftInF32
   std::optional<Failure> failure;
   Measurement measurement;
   std::filesystem::path folder;   // of the exported files
@@ -51,14 +56,18 @@ class TrainedEvaluator::Impl {
         data_(data),
         engines_(std::move(engines)),
         stages_(options_, data_),
+        store_(options_.artifacts),
         scoring_(options_.task, options_.measurement, data_),
         arena_(options.workers) {}
 
-  std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) {
+  std::vector<Outcome> Evaluate(const std::vector<Candidate>& asked) {
     EnsureSources();
+    const std::vector<Candidate> batch = AsExported(asked);
     std::vector<InFlight> flights(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       flights[i].candidate = &batch[i];
+      flights[i].left_in_f32 =
+          LayersLeftInF32(asked[i].architecture, batch[i].architecture);
     }
     const auto students = TrainStudents(batch);
     ForEach(
@@ -66,7 +75,10 @@ class TrainedEvaluator::Impl {
           ExportAndScore(flights[i], students.at(StudentKey(batch[i])), report);
         });
     MeasureLatencies(flights);
-    for (InFlight& flight : flights) ForgetInherited(flight);
+    for (InFlight& flight : flights) {
+      ForgetInherited(flight);
+      if (!flight.left_in_f32.empty()) AddPrecisions(flight);
+    }
     std::vector<Outcome> outcomes;
     for (InFlight& flight : flights) {
       if (flight.failure) {
@@ -114,6 +126,28 @@ class TrainedEvaluator::Impl {
         sources_.warm_teacher = stages_.WarmTeacher(sources_);
       });
     }
+  }
+
+  // The candidates with the precisions that their files will have.
+  std::vector<Candidate> AsExported(std::vector<Candidate> batch) {
+    if (!options_.quantization.f32_where_faster) return batch;
+    if (!timer_) {
+      timer_.emplace(engines_.empty() ? nullptr : engines_[0], options_.task,
+                     data_.train, options_.measurement, options_.lock_folder);
+    }
+    BatchProgress progress(options_.progress, "timing layers", batch.size());
+    const LatencyTable latencies(
+        store_, timer_->device(),
+        [&](const std::vector<Architecture>& networks) {
+          CheckCancelled();
+          return timer_->Measure(networks);
+        });
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      batch[i].architecture =
+          WithF32WhereFaster(batch[i].architecture, latencies);
+      progress.Set(i, 1);
+    }
+    return batch;
   }
 
   // Runs work(on_progress), with all workers to itself.
@@ -227,7 +261,8 @@ class TrainedEvaluator::Impl {
       return;
     }
     const auto& quantized = std::get<StageResult>(rounded);
-    const StageResult exported = stages_.Exported(architecture, quantized);
+    const StageResult exported =
+        stages_.Exported(architecture, quantized, flight.left_in_f32);
     flight.folder = exported.PathOf(kModelFile).parent_path();
     auto& artifacts = flight.measurement.artifacts;
     artifacts = sources_.teacher_files.artifacts;
@@ -251,6 +286,21 @@ class TrainedEvaluator::Impl {
         flight.scored.begin(), flight.scored.end(),
         [](const Scored& scored) { return !scored.failure.has_value(); });
     if (!runs) flight.failure = flight.scored.front().failure;
+  }
+
+  // What the file's blocks are in, where that is not what was asked for.
+  static void AddPrecisions(InFlight& flight) {
+    const Architecture& made = flight.candidate->architecture;
+    auto& environment = flight.measurement.environment;
+    const auto add = [&](const std::string& side,
+                         const std::vector<BlockSpec>& blocks) {
+      for (std::size_t i = 0; i < blocks.size(); ++i) {
+        environment["precision of " + side + "." + std::to_string(i)] =
+            PrecisionText(blocks[i]);
+      }
+    };
+    add("encoder", made.encoder);
+    add("decoder", made.decoder);
   }
 
   // Parts of the supernet are many, and cut out again in a second.
@@ -414,6 +464,8 @@ class TrainedEvaluator::Impl {
   const PreparedData& data_;
   std::vector<Engine*> engines_;
   Stages stages_;
+  ArtifactStore store_;
+  std::optional<LatencyTimer> timer_;
   Scoring scoring_;
   tbb::task_arena arena_;
   Stages::Sources sources_;

@@ -57,6 +57,7 @@ class Ladder : public SearchAlgorithm {
       if (index == 0) lowest.push_back(trial);
       for (Individual& one : IndividualsOf({trial}, context_)) {
         if (index + 1 == rungs_.size()) FindOtherPrecisions(one.architecture);
+        rungs_[index].students.insert(WithoutPrecision(one.architecture));
         rungs_[index].finished.push_back(std::move(one));
       }
     }
@@ -67,7 +68,9 @@ class Ladder : public SearchAlgorithm {
  private:
   struct Rung {
     std::vector<Individual> finished;  // the best first
+    std::set<Architecture> students;   // of the finished, without precisions
     std::set<Architecture> promoted;
+    std::set<Architecture> promoted_students;
   };
 
   void FindOtherPrecisions(const Architecture& architecture) {
@@ -92,32 +95,53 @@ class Ladder : public SearchAlgorithm {
   void Promote(bool everyone, std::size_t wanted,
                std::vector<Proposal>& proposals) {
     for (std::size_t i = rungs_.size() - 1; i-- > 0;) {
-      const std::vector<Architecture> chosen = Chosen(rungs_[i], everyone);
+      Rung& rung = rungs_[i];
+      std::vector<Architecture> chosen = Chosen(rung, everyone);
       const bool to_full = i + 2 == rungs_.size();
-      if (to_full && !everyone && chosen.size() < kTogether) continue;
+      if (to_full && !everyone) HoldALoneStudent(rung, chosen);
       for (const Architecture& one : chosen) {
         if (proposals.size() == wanted) return;
-        rungs_[i].promoted.insert(one);
+        rung.promoted.insert(one);
+        rung.promoted_students.insert(WithoutPrecision(one));
         proposals.push_back({{one, options_.rungs[i + 1]}, "promoted"});
       }
     }
   }
 
+  // Shares are of students, since precisions of one cost little: the best that
+  // have not gone on, until a student comes that is one too many.
   std::vector<Architecture> Chosen(const Rung& rung, bool everyone) const {
-    std::vector<Architecture> chosen;
-    const auto all = rung.finished.size();
-    const auto best = everyone
+    const auto all = rung.students.size();
+    const auto most = everyone
                           ? all
                           : static_cast<std::size_t>(static_cast<double>(all) /
                                                      options_.reduction);
-    for (std::size_t place = 0; place < best; ++place) {
-      const Individual& one = rung.finished[place];
+    std::vector<Architecture> chosen;
+    std::set<Architecture> students;
+    for (const Individual& one : rung.finished) {
       if (one.violation > 0) break;
+      students.insert(WithoutPrecision(one.architecture));
+      if (students.size() > most) break;
       if (!rung.promoted.contains(one.architecture)) {
         chosen.push_back(one.architecture);
       }
     }
     return chosen;
+  }
+
+  // Takes out what would be trained with nothing beside it.
+  void HoldALoneStudent(const Rung& rung,
+                        std::vector<Architecture>& chosen) const {
+    const auto trained = [&](const Architecture& one) {
+      return rung.promoted_students.contains(WithoutPrecision(one));
+    };
+    std::set<Architecture> waiting;
+    for (const Architecture& one : chosen) {
+      if (!trained(one)) waiting.insert(WithoutPrecision(one));
+    }
+    if (waiting.size() >= kTogether) return;
+    std::erase_if(chosen,
+                  [&](const Architecture& one) { return !trained(one); });
   }
 
   std::unique_ptr<SearchAlgorithm> inner_;

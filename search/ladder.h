@@ -21,14 +21,17 @@ struct LadderOptions {
 // 2021, MO-ASHA; Li et al. 2020, ASHA, algorithm 2): `make` gives an algorithm
 // that proposes at the lowest rung and learns from its trials. Before it is
 // asked, a trial goes on from a rung to the next when it is among the best
-// 1/reduction of that rung's feasible trials, by domination and then crowding,
-// and has not gone on yet; higher rungs come first. To the full fidelity, which
+// 1/reduction of that rung, by domination and then crowding, is feasible and
+// has not gone on yet; higher rungs come first. To the full fidelity, which
 // takes longest, they go two at a time, side by side. When the algorithm has no
 // more, the best of those that are left go on.
 //
+// Architectures that differ in precision alone are one student, trained once:
+// the share, and the two that go together, are counted in students.
+//
 // With `other_precisions`, what is complete at the full fidelity is proposed
 // there again with all blocks at each other precision of the space, before
-// anything else: students that differ in precision alone are trained once.
+// anything else.
 std::unique_ptr<SearchAlgorithm> MakeLadder(
     const std::function<
         std::unique_ptr<SearchAlgorithm>(const AlgorithmContext&)>& make,

@@ -39,6 +39,9 @@ inline constexpr char kSourceLayersKey[] = "source_layers";
 inline constexpr char kReachKey[] = "reach";
 // And what an engine is to compute in, where that is not f32: "bf16".
 inline constexpr char kComputeKey[] = "compute";
+// And which layers were left in f32 (eval/faster_layers.h), if any: a list of
+// names in JSON.
+inline constexpr char kLeftInF32Key[] = "left_in_f32";
 
 // Throws Error{kUsage} when the target has no spelling for a layer's precision,
 // and names the layer: for TensorRT all but f32 and w8a8, and tables,

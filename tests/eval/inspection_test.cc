@@ -38,6 +38,34 @@ Inspection InspectNetwork(const NetworkCase& one) {
   return Inspect(*MakeOpenVinoEngine(), folder.path(), one.task, Options());
 }
 
+TEST(Inspection, TellsLayersThatWereLeftInF32) {
+  const ScratchFolder folder;
+  const TaskShape task = ClassifierShape(50, 3, 16);
+  const Architecture architecture = {{32},
+                                     {{MultiHead(2), {64}, Precision::kF32}}};
+  const auto inspect = [&](const std::string& layers) {
+    for (const auto& [name, bytes] :
+         ExportOnnx(architecture, task, RandomWeights(architecture, task, 2),
+                    {{kLeftInF32Key, layers}})) {
+      WriteFileAtomic(folder / name, bytes);
+    }
+    return Inspect(*MakeOpenVinoEngine(), folder.path(), task, Options());
+  };
+  const Inspection inspection = inspect(R"(["encoder.0.feed_forward.up"])");
+  int told = 0;
+  for (const InspectedProduct& product : inspection.phases[0].products) {
+    const bool left = product.stored.layer == "encoder.0.feed_forward.up";
+    EXPECT_EQ(product.why == "kept f32: timed, and faster than in fewer bits",
+              left)
+        << product.stored.layer;
+    EXPECT_FALSE(product.miss);
+    told += left;
+  }
+  EXPECT_EQ(told, 1);
+  EXPECT_THROW(inspect("{}"), Error);
+  EXPECT_THROW(inspect("[1]"), Error);
+}
+
 // Whole shares of a phase: every node once, and no product's twice.
 void ExpectSharesAddUp(const InspectedPhase& phase) {
   SCOPED_TRACE(phase.file + " " + phase.what);

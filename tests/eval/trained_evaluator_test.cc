@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "eval/export/onnx_export.h"
+#include "eval/export/onnx_reader.h"
+#include "eval/faster_layers.h"
 #include "eval/libtorch_engine.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
+#include "space/block_layers.h"
 #include "tests/eval/toy_rows.h"
 #include "tests/space/shapes.h"
 
@@ -129,6 +133,40 @@ TEST_F(TrainedEvaluatorTest, Bf16SharesTheStudentAndIsMeasured) {
           return one.layer == "FullyConnected" && one.precision == "bf16";
         }));
   }
+}
+
+// Which layers those are is up to the machine; file, costs and record say the
+// same of them.
+TEST_F(TrainedEvaluatorTest, LayersThatAreFasterInF32AreLeftSo) {
+  const auto engine = MakeOpenVinoEngine();
+  TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
+  options.measurement.rounds = 3;
+  options.measurement.round_milliseconds = 1;
+  options.quantization.f32_where_faster = true;
+  const std::vector<Candidate> batch = {Batch()[1]};
+  const auto outcomes =
+      TrainedEvaluator(options, data_, engine.get()).Evaluate(batch);
+  const Measurement& measured = Measured(outcomes[0]);
+  const auto& artifacts = measured.artifacts;
+  const auto file =
+      std::find_if(artifacts.begin(), artifacts.end(),
+                   [](const Artifact& one) { return one.role == kModelFile; });
+  ASSERT_NE(file, artifacts.end());
+  auto metadata = ReadOnnx(ReadFile(options.artifacts / file->path)).metadata;
+  const Architecture made = ArchitectureFromJson(
+      ParseJson(metadata.at("architecture"), "metadata"), "metadata");
+  const auto left = LayersLeftInF32(batch[0].architecture, made);
+  EXPECT_EQ(metadata[kLeftInF32Key], left.empty() ? "" : Json(left).dump());
+  auto environment = measured.environment;
+  EXPECT_EQ(environment["precision of encoder.0"],
+            left.empty() ? "" : PrecisionText(made.encoder[0]));
+  EXPECT_EQ(measured.metrics.at("weight_bytes").value,
+            static_cast<double>(CostOf(made, options.task, 1, 6).weight_bytes));
+  // Timed once: the latencies are filed, and give the same file again.
+  EXPECT_TRUE(std::filesystem::exists(options.artifacts / "latency"));
+  const auto again =
+      TrainedEvaluator(options, data_, engine.get()).Evaluate(batch);
+  EXPECT_EQ(Sha(again[0], kModelFile), Sha(outcomes[0], kModelFile));
 }
 
 // What is given as the largest stands in for a parent; what cannot be cut out

@@ -14,8 +14,8 @@ namespace {
 // A study of `trials` rows with the rungs inherited and short below full.
 std::vector<Trial> LadderTrials(const std::string& algorithm,
                                 std::int64_t trials, std::uint64_t seed,
-                                bool other_precisions = false) {
-  const SearchSpace space = TestSpace();
+                                bool other_precisions = false,
+                                const SearchSpace& space = TestSpace()) {
   StudyOptions options;
   options.algorithm = algorithm;
   options.rungs = {"inherited", "short"};
@@ -59,14 +59,51 @@ TEST(Ladder, NobodySkipsARungOrClimbsItTwice) {
   }
 }
 
-// Students that take longest are trained side by side.
-TEST(Ladder, TwoAtATimeGoToTheFullFidelity) {
-  std::map<std::int64_t, int> batches;
-  for (const Trial& trial : LadderTrials("random", 400, 6)) {
-    if (trial.fidelity == Fidelity::kCost) ++batches[trial.number / 8];
+// Few students at many precisions.
+SearchSpace ManyPrecisions() {
+  SearchSpaceOptions options = TestSpace().options();
+  options.layers = {1, 2};
+  options.feed_forward = {64, 128};
+  options.precision = {"f32", "w8a8", "w8", "w4a8", "w4", "w3", "w2"};
+  return SearchSpace(options, kTestTask);
+}
+
+std::set<Architecture> StudentsOf(const std::vector<const Trial*>& trials) {
+  std::set<Architecture> students;
+  for (const Trial* trial : trials) {
+    students.insert(WithoutPrecision(trial->architecture));
   }
-  EXPECT_GE(batches.size(), 10u);
-  for (const auto& [batch, full] : batches) EXPECT_GE(full, 2) << batch;
+  return students;
+}
+
+// Students that take longest are trained side by side, those that differ in
+// precision alone once.
+TEST(Ladder, TwoStudentsAtATimeGoToTheFullFidelity) {
+  for (const SearchSpace& space : {TestSpace(), ManyPrecisions()}) {
+    std::map<std::int64_t, std::size_t> batches;
+    std::set<Architecture> trained;
+    for (const Trial& trial : LadderTrials("random", 600, 6, false, space)) {
+      if (trial.fidelity != Fidelity::kCost) continue;
+      const bool fresh =
+          trained.insert(WithoutPrecision(trial.architecture)).second;
+      batches[trial.number / 8] += fresh;
+    }
+    EXPECT_GE(batches.size(), 5u);
+    for (const auto& [batch, fresh] : batches) EXPECT_NE(fresh, 1u) << batch;
+  }
+}
+
+TEST(Ladder, SharesAreOfStudents) {
+  const auto trials = LadderTrials("random", 240, 8, false, ManyPrecisions());
+  const auto rungs = ByFidelity(trials);
+  const auto inherited = StudentsOf(rungs.at(Fidelity::kInherited)).size();
+  const auto brief = StudentsOf(rungs.at(Fidelity::kShort)).size();
+  const auto full = StudentsOf(rungs.at(Fidelity::kCost)).size();
+  EXPECT_LT(inherited, rungs.at(Fidelity::kInherited).size());
+  EXPECT_LT(brief, rungs.at(Fidelity::kShort).size());
+  // More than a third have gone on, since the best change as others finish.
+  EXPECT_GE(brief, inherited / 3 - 2);
+  EXPECT_GE(full, brief / 3 - 2);
 }
 
 // In the batch after, or the next, and once.
@@ -97,14 +134,15 @@ TEST(Ladder, WhatIsFullIsMeasuredAtEachPrecision) {
   }
 }
 
-// At the moment of each promotion the promoted trial is dominated, at its rung,
-// by fewer than all those that were finished before its batch.
+// At the moment of each promotion, the students of whom some trial dominates
+// the promoted one's rank are fewer than a third of the rung's.
 TEST(Ladder, ThePromotedAreAmongTheBestOfTheirRung) {
-  const auto trials = LadderTrials("random", 300, 3);
+  const auto trials = LadderTrials("random", 300, 3, false, ManyPrecisions());
   for (const Trial& promoted : trials) {
     if (promoted.fidelity != Fidelity::kShort) continue;
     const std::int64_t begin = promoted.number / 8 * 8;
     std::vector<Point> points;
+    std::vector<Architecture> students;
     std::size_t own = 0;
     for (const Trial& trial : trials) {
       if (trial.number >= begin || trial.fidelity != Fidelity::kInherited ||
@@ -113,13 +151,15 @@ TEST(Ladder, ThePromotedAreAmongTheBestOfTheirRung) {
       }
       if (trial.architecture == promoted.architecture) own = points.size();
       points.push_back(MinimizedValues(trial, kTestObjectives));
+      students.push_back(WithoutPrecision(trial.architecture));
     }
     const std::vector<int> ranks = NonDominatedRanks(points);
-    const auto better =
-        std::count_if(ranks.begin(), ranks.end(),
-                      [&](int rank) { return rank < ranks[own]; });
-    EXPECT_LT(static_cast<double>(better),
-              static_cast<double>(points.size()) / 3);
+    std::set<Architecture> better;
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      if (ranks[i] < ranks[own]) better.insert(students[i]);
+    }
+    const std::set<Architecture> all(students.begin(), students.end());
+    EXPECT_LE(better.size(), all.size() / 3);
   }
 }
 

@@ -27,6 +27,7 @@ struct QuantizationOptions {
   bool smoothing = false;
   bool bias_correction = false;
   bool reduce_range = false;
+  bool f32_where_faster = false;
   std::int64_t qat_steps = 0;
   double qat_learning_rate = 2e-4;
   std::string qat_guide = "student";
@@ -57,6 +58,9 @@ struct QuantizationOptions {
           "shift biases by the mean error of each output");
     visit("reduce_range", self.reduce_range, AnyValue{},
           "7-bit weights, for CPUs whose u8 x s8 products saturate (no VNNI)");
+    visit("f32_where_faster", self.f32_where_faster, AnyValue{},
+          "leave those layers in f32 that the engine multiplies faster so; "
+          "each shape of block is timed once in a study, some 5 seconds");
     visit("qat_steps", self.qat_steps, InRange{0, 1e8},
           "steps of training with rounded weights and activations, behind the "
           "training of the student; 0: none");
