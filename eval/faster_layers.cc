@@ -46,6 +46,16 @@ BlockSpec InF32(BlockSpec block, const Roles& roles) {
   return block;
 }
 
+// Full attention with as many inputs and outputs, in one head where that can
+// be: how a block looks at its tokens changes nothing about its layers.
+void SimplifyAttention(BlockSpec& block) {
+  const std::int64_t heads = Heads(block.attention);
+  const std::int64_t kv_heads = KeyValueHeads(block.attention);
+  const bool one = block.head_dim == 0 && kv_heads == heads;
+  block.attention = one ? MultiHead(1) : FullAttention{heads, kv_heads};
+  block.products = AttentionProducts::kF32;
+}
+
 // One block of the architecture, and of the other side, if there is one, a
 // block in f32.
 Architecture Alone(const Architecture& whole, const BlockSpec& block,
@@ -55,8 +65,11 @@ Architecture Alone(const Architecture& whole, const BlockSpec& block,
     if (!blocks->empty()) blocks->resize(1);
   }
   (one.*side)[0] = block;
-  for (BlockSpec& each : one.decoder) {
-    if (each.cross) each.cross->layers = 1;
+  for (auto* blocks : {&one.encoder, &one.decoder}) {
+    for (BlockSpec& each : *blocks) {
+      SimplifyAttention(each);
+      if (each.cross) each.cross->layers = 1;
+    }
   }
   return one;
 }

@@ -9,11 +9,12 @@
 namespace hone {
 
 // The architecture with those linear layers in f32 that the engine multiplies
-// faster so than at their precision: small ones, mostly. Each distinct block is
-// timed in a network of its own: as it is, with each group of layers that read
-// the same tensor in f32, with all of them, and with the groups that gained
-// together. What gained together is left in f32, or all of them where that is
-// faster still. 1 % of the network is noise, and changes nothing.
+// faster so than at their precision: small ones, mostly. Each distinct block,
+// whatever its attention, is timed in a network of its own: as it is, with each
+// group of layers that read the same tensor in f32, with all of them, and with
+// the groups that gained together. What gained together is left in f32, or all
+// of them where that is faster still. 1 % of the network is noise, and changes
+// nothing.
 Architecture WithF32WhereFaster(const Architecture& architecture,
                                 const LatencyTable& latencies);
 

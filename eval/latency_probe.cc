@@ -15,7 +15,6 @@ namespace hone {
 namespace {
 
 constexpr std::uint64_t kSeed = 0;
-constexpr std::int64_t kRounds = 150;
 constexpr double kRoundMilliseconds = 3;
 // As many as a study times side by side by default, so that caches are as warm.
 constexpr std::size_t kBatch = 8;
@@ -27,6 +26,7 @@ constexpr double kDrift = 1.03;
 LatencyProbe::LatencyProbe(Engine& engine, const TaskShape& task,
                            const TaskData& calibration,
                            const MeasurementOptions& measurement,
+                           std::int64_t rounds,
                            std::filesystem::path lock_folder)
     : engine_(engine),
       task_(task),
@@ -34,7 +34,7 @@ LatencyProbe::LatencyProbe(Engine& engine, const TaskShape& task,
       measurement_(measurement),
       lock_folder_(std::move(lock_folder)),
       reference_ms_(std::numeric_limits<double>::infinity()) {
-  measurement_.rounds = kRounds;
+  measurement_.rounds = rounds;
   measurement_.round_milliseconds = kRoundMilliseconds;
   reference_ = Load(TeacherArchitecture(TeacherOptions{}, task_.topology));
 }

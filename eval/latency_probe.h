@@ -15,17 +15,23 @@ namespace hone {
 // Times untrained networks: what an exported file costs does not depend on what
 // its weights say, so that latencies can be learned before anything is trained.
 //
-// By the protocol of docs/measurement.md, but in many short rounds of which the
+// By the protocol of docs/measurement.md, but in short rounds of which the
 // quietest counts, since a neighbour can only add to a latency; where the
 // reference model was slower than it has been, everything is timed again, three
 // times at most.
 class LatencyProbe {
  public:
+  // Rounds of 3 ms for each network: as many as tell latencies apart by half a
+  // percent, or by one or two.
+  static constexpr std::int64_t kFineRounds = 150;
+  static constexpr std::int64_t kCoarseRounds = 40;
+
   // `calibration`: a few examples, which ranges of activations are read from.
-  // Rounds are the probe's own. References must outlive the probe.
+  // `rounds` takes the place of the measurement's. References must outlive the
+  // probe.
   LatencyProbe(Engine& engine, const TaskShape& task,
                const TaskData& calibration,
-               const MeasurementOptions& measurement,
+               const MeasurementOptions& measurement, std::int64_t rounds,
                std::filesystem::path lock_folder);
   // Timed networks hold on to its members.
   LatencyProbe(const LatencyProbe&) = delete;

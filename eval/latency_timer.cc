@@ -16,13 +16,15 @@ constexpr std::size_t kCalibrationExamples = 16;
 LatencyTimer::LatencyTimer(Engine* engine, const TaskShape& task,
                            const TaskData& train,
                            const MeasurementOptions& measurement,
+                           std::int64_t rounds,
                            const std::filesystem::path& lock_folder)
     : task_(task),
       measurement_(measurement),
       device_({{"task", TaskToJson(task)}}) {
   if (engine != nullptr) {
     calibration_ = SomeRows(train, kCalibrationExamples);
-    probe_.emplace(*engine, task, calibration_, measurement, lock_folder);
+    probe_.emplace(*engine, task, calibration_, measurement, rounds,
+                   lock_folder);
     measurement_ = probe_->measurement();
     device_["engine"] = engine->Describe();
     device_["exporter"] = kOnnxExporterVersion;

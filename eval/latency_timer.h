@@ -13,10 +13,11 @@ namespace hone {
 // cost model in place of the simulated one.
 class LatencyTimer {
  public:
-  // `engine`: null for the simulated one, and then `train`, whose activations
-  // are rounded otherwise, is not read. Engine and task must outlive the timer.
+  // `rounds`: of the probe. `engine`: null for the simulated one, and then
+  // `train`, whose activations are rounded otherwise, is not read. Engine and
+  // task must outlive the timer.
   LatencyTimer(Engine* engine, const TaskShape& task, const TaskData& train,
-               const MeasurementOptions& measurement,
+               const MeasurementOptions& measurement, std::int64_t rounds,
                const std::filesystem::path& lock_folder);
   // The probe holds on to its members.
   LatencyTimer(const LatencyTimer&) = delete;

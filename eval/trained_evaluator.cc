@@ -133,7 +133,8 @@ class TrainedEvaluator::Impl {
     if (!options_.quantization.f32_where_faster) return batch;
     if (!timer_) {
       timer_.emplace(engines_.empty() ? nullptr : engines_[0], options_.task,
-                     data_.train, options_.measurement, options_.lock_folder);
+                     data_.train, options_.measurement,
+                     LatencyProbe::kCoarseRounds, options_.lock_folder);
     }
     BatchProgress progress(options_.progress, "timing layers", batch.size());
     const LatencyTable latencies(

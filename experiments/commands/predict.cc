@@ -26,9 +26,9 @@ int RunPredict(const Arguments& arguments, const CommandContext& context) {
     engine = MakeEngine(workbench.measurement().engine);
   }
   const TaskData none;
-  LatencyTimer timer(engine.get(), workbench.task(),
-                     engine ? workbench.data().train : none,
-                     workbench.measurement(), MachineLockFolder());
+  LatencyTimer timer(
+      engine.get(), workbench.task(), engine ? workbench.data().train : none,
+      workbench.measurement(), LatencyProbe::kFineRounds, MachineLockFolder());
   const ArtifactStore store(artifacts);
   const LatencyTable table(store, timer.device(),
                            [&](const std::vector<Architecture>& batch) {

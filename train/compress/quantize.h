@@ -60,7 +60,8 @@ struct QuantizationOptions {
           "7-bit weights, for CPUs whose u8 x s8 products saturate (no VNNI)");
     visit("f32_where_faster", self.f32_where_faster, AnyValue{},
           "leave those layers in f32 that the engine multiplies faster so; "
-          "each shape of block is timed once in a study, some 5 seconds");
+          "each shape of block is timed once in a study, which takes a second "
+          "or two");
     visit("qat_steps", self.qat_steps, InRange{0, 1e8},
           "steps of training with rounded weights and activations, behind the "
           "training of the student; 0: none");
