@@ -9,6 +9,7 @@
 #include "eval/libtorch_engine.h"
 #include "eval/simulated_evaluator.h"
 #include "eval/trained_evaluator.h"
+#include "experiments/nominal_shape.h"
 #include "search/make_algorithm.h"
 #include "space/base/error.h"
 #include "space/base/log.h"
@@ -17,9 +18,6 @@
 
 namespace hone {
 namespace {
-
-// Classes of a task whose data nobody reads.
-constexpr std::int64_t kNominalClasses = 45;
 
 bool HasFixedLength(const TaskOptions& task) {
   return task.kind == "image-classification" ||
@@ -58,27 +56,6 @@ bool TrainsNothing(const SearchSpec& spec) {
 }
 
 }  // namespace
-
-TaskShape NominalShape(const TaskOptions& task) {
-  TaskShape shape;
-  shape.topology = TopologyOf(task);
-  shape.vocabulary = task.vocabulary == "wordpiece"
-                         ? TrainVocabulary(task, {})->size()
-                         : task.vocabulary_size;
-  shape.classes = kNominalClasses;
-  shape.max_tokens = task.max_tokens;
-  shape.max_target_tokens = task.max_target_tokens;
-  if (task.kind == "image-classification") {
-    shape.vocabulary = 0;
-    shape.features = PatchSide(task) * PatchSide(task);
-    shape.max_tokens =
-        (task.image_height / task.patch) * (task.image_width / task.patch);
-  } else if (task.kind == "audio-classification") {
-    shape.vocabulary = 0;
-    shape.features = task.mel_bands;
-  }
-  return shape;
-}
 
 bool UsesSupernet(const SearchSpec& spec) {
   const auto& rungs = spec.search.rungs;

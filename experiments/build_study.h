@@ -66,10 +66,6 @@ class Workbench {
   std::unique_ptr<Evaluator> evaluator_;
 };
 
-// The shape of a spec's task as far as it is known without reading data, of
-// which only a vocabulary's file is read.
-TaskShape NominalShape(const TaskOptions& task);
-
 // What tasks need from LibTorch.
 TaskTools Tools();
 

@@ -2,41 +2,21 @@
 
 #include <new>
 
-#include "experiments/commands/commands.h"
 #include "experiments/interrupt.h"
 #include "space/base/error.h"
 
 namespace hone {
 namespace {
 
-struct Group {
-  const char* title;
-  std::vector<Command> commands;
-};
-
-std::vector<Group> Groups() {
-  return {
-      {"Search",
-       {SearchCommand(), PlanCommand(), PredictCommand(), TrainCommand()}},
-      {"Look at a study",
-       {TrialsCommand(), ParetoCommand(), ReportCommand(), ShowCommand(),
-        WhyCommand(), CompareCommand(), SpaceCommand()}},
-      {"Use what was found",
-       {ExportCommand(), CompressCommand(), SensitivityCommand(), EvalCommand(),
-        ClassifyCommand(), GenerateCommand(), TranslateCommand(),
-        BenchCommand(), InspectCommand()}},
-      {"Check",
-       {RemeasureCommand(), RerunCommand(), DigestCommand(), DoctorCommand()}}};
-}
-
-std::string Overview() {
+std::string Overview(const std::vector<CommandGroup>& groups) {
   std::string text =
       "hone finds Transformers that nobody beats on both quality and speed,\n"
       "for your data and your machine: it proposes architectures, trains,\n"
       "quantizes and exports them, and measures the exported files.\n"
       "\nUsage: hone COMMAND ...\n";
-  for (const Group& group : Groups()) {
-    text += std::string("\n") + group.title + "\n";
+  for (const CommandGroup& group : groups) {
+    if (group.title.empty()) continue;
+    text += "\n" + group.title + "\n";
     for (const Command& command : group.commands) {
       std::string line = "  " + command.spec.name;
       line.resize(15, ' ');
@@ -73,17 +53,15 @@ int ExitCodeOf(ErrorCode code) {
   return kExitInternal;
 }
 
-Command FindCommand(const std::string& name) {
+const Command& FindCommand(const std::vector<CommandGroup>& groups,
+                           const std::string& name) {
   std::vector<std::string> names;
-  std::vector<Group> groups = Groups();
-  groups.push_back({"", {DocsCommand()}});
-  for (const Group& group : groups) {
+  for (const CommandGroup& group : groups) {
     for (const Command& command : group.commands) {
       if (command.spec.name == name) return command;
-      names.push_back(command.spec.name);
+      if (!group.title.empty()) names.push_back(command.spec.name);
     }
   }
-  names.pop_back();
   throw Error(ErrorCode::kUsage, "unknown command '" + name + "'" +
                                      DidYouMean(name, names) +
                                      "\nTry 'hone --help'.");
@@ -97,10 +75,11 @@ bool AsksForHelp(const std::vector<std::string>& words) {
   return false;
 }
 
-int Dispatch(std::vector<std::string> words, const CommandContext& context) {
+int Dispatch(const std::vector<CommandGroup>& groups,
+             std::vector<std::string> words, const CommandContext& context) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" ||
       words == std::vector<std::string>{"help"}) {
-    context.out << Overview();
+    context.out << Overview(groups);
     return kExitDone;
   }
   if (words[0] == "--version") {
@@ -108,7 +87,7 @@ int Dispatch(std::vector<std::string> words, const CommandContext& context) {
     return kExitDone;
   }
   if (words[0] == "help") words = {words[1], "--help"};
-  const Command command = FindCommand(words[0]);
+  const Command& command = FindCommand(groups, words[0]);
   words.erase(words.begin());
   if (AsksForHelp(words)) {
     context.out << CommandHelp(command.spec);
@@ -119,11 +98,12 @@ int Dispatch(std::vector<std::string> words, const CommandContext& context) {
 
 }  // namespace
 
-int RunCommandLine(const std::vector<std::string>& words,
+int RunCommandLine(const std::vector<CommandGroup>& groups,
+                   const std::vector<std::string>& words,
                    const CommandContext& context) {
   int status = kExitInternal;
   try {
-    status = Dispatch(words, context);
+    status = Dispatch(groups, words, context);
     context.out.flush();
     if (!context.out) {
       throw Error(ErrorCode::kResource, "the output cannot be written");

@@ -38,8 +38,16 @@ struct Command {
   std::function<int(const Arguments&, const CommandContext&)> run;
 };
 
-// Runs one command line (without the program's name); never throws.
-int RunCommandLine(const std::vector<std::string>& words,
+// Commands under one title of the overview; without a title they are hidden.
+struct CommandGroup {
+  std::string title;
+  std::vector<Command> commands;
+};
+
+// Runs one command line (without the program's name) of these commands; never
+// throws.
+int RunCommandLine(const std::vector<CommandGroup>& groups,
+                   const std::vector<std::string>& words,
                    const CommandContext& context);
 
 // Written into studies and cards.

@@ -1,14 +1,47 @@
+// The program hone: looks at studies itself, and becomes hone-lab, which lies
+// beside it, for everything else. To load LibTorch and OpenVINO takes longer
+// than to read a study.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <iostream>
 
 #include <unistd.h>
 
-#include "experiments/command.h"
+#include "experiments/commands/commands.h"
 #include "experiments/interrupt.h"
 
+namespace {
+
+bool IsOwn(const hone::CommandGroup& group, const std::string& word) {
+  if (word == "--version") return true;
+  return std::any_of(
+      group.commands.begin(), group.commands.end(),
+      [&](const hone::Command& one) { return one.spec.name == word; });
+}
+
+// Returns where it fails alone.
+int BecomeLab(char** argv) {
+  std::error_code error;
+  const auto lab =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() /
+      "hone-lab";
+  execv(lab.c_str(), argv);
+  std::cerr << "hone: cannot run " << lab.string() << ": "
+            << std::strerror(errno) << "; hone needs it beside itself\n";
+  return hone::kExitNothingFound;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  const hone::CommandGroup group = hone::StudyCommands();
+  if (argc < 2 || !IsOwn(group, argv[1])) return BecomeLab(argv);
   hone::InstallInterruptHandlers();
   const hone::CommandContext context{std::cout, std::cerr, std::cin,
                                      isatty(STDERR_FILENO) == 1,
                                      hone::Interrupted()};
-  return hone::RunCommandLine({argv + 1, argv + argc}, context);
+  return hone::RunCommandLine({group}, {argv + 1, argv + argc}, context);
 }

@@ -1,6 +1,6 @@
 #include "experiments/study_findings.h"
 
-#include "experiments/build_study.h"
+#include "experiments/nominal_shape.h"
 #include "experiments/search_spec.h"
 #include "experiments/study_files.h"
 

@@ -13,7 +13,9 @@ is stopped as by Ctrl-C; what it needs for itself, such as the supernet, counts:
                     by `hone train`, which is what the minute is for
 The hypervolume is of accuracy and latency, as a ratio to the reference model
 that is timed in the same rounds, on the scale of search/front_scale.h, taken
-from the front of all of a seed's runs. Programs run one after another.
+from the front of all of a seed's runs. Between two programs it also prints the
+most that a network of one is faster than every network of the other that is as
+accurate. Programs run one after another.
 """
 import argparse
 import json
@@ -125,6 +127,16 @@ def front_numbers(trials):
     return [t["number"] for t in full(trials) if point(t) in best]
 
 
+def most_times_faster(trials, others):
+    """By the network of `trials` that gains most, and its accuracy."""
+    gains = []
+    for accuracy, latency in map(point, full(trials)):
+        equal = [y for x, y in map(point, full(others)) if x <= accuracy]
+        gains.append((min(equal) / latency if equal else float("inf"),
+                      -accuracy))
+    return max(gains)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hone", default="build/release/hone")
@@ -172,6 +184,15 @@ def main():
                   f"{share:.4f} | " + ", ".join(
                       f"{-100 * x:.2f} % {y:.4f}" for x, y in best) + " |",
                   flush=True)
+        for arm in results:
+            for other in results:
+                if arm == other:
+                    continue
+                times, accuracy = most_times_faster(results[arm],
+                                                    results[other])
+                print(f"seed {seed}: of {arm}, {100 * accuracy:.2f} % "
+                      f"{times:.2f} times faster than {other}",
+                      file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,10 @@
 
 namespace hone {
 
+// Those that look at a study: without LibTorch and engines, so that they answer
+// at once.
+CommandGroup StudyCommands();
+
 // One function for each command of the program; docs/cli.md describes them.
 Command SearchCommand();
 Command PlanCommand();
