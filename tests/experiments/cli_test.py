@@ -430,6 +430,28 @@ class MessagesTest(CliTest):
         names = {check["check"] for check in report["checks"]}
         self.assertTrue({"cores", "memory", "disk", "bf16", "sqlite"} <= names, names)
 
+    def test_studies_are_looked_at_without_the_lab(self):
+        alone = self.folder / "hone"
+        shutil.copy(PROGRAM, alone)
+
+        def run(*words):
+            return subprocess.run([alone, *words], capture_output=True,
+                                  text=True, timeout=60)
+
+        self.search("--set", "search.trials=9")
+        study = self.folder / "s.db"
+        for name, *rest in [["trials"], ["pareto"], ["report"], ["show", "0"],
+                            ["why", "0"], ["space"], ["compare", "0", "1"]]:
+            done = run(name, study, *rest)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, self.hone(name, study, *rest)[0])
+            self.assertEqual(run(name, "--help").stdout,
+                             self.hone("help", name)[0])
+        self.assertEqual(run("--version").stdout, self.hone("--version")[0])
+        done = run("digest", study)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("hone-lab: No such file", done.stderr)
+
     def test_missing_model_folder(self):
         for command in ["eval", "classify", "bench"]:
             self.hone(command, "nowhere", expect=4)
