@@ -39,6 +39,10 @@ struct Candidate {
   // The one of its blocks that is gone ("encoder.0"); empty: where there are
   // fewer, those that matter most stay.
   std::string dropped = "";
+  // The architecture of a file that was made before, which is made again as it
+  // is; without it the evaluator may change precisions, where its options say
+  // so (eval/faster_layers.h).
+  std::optional<Architecture> exported = std::nullopt;
 };
 
 // Tells people what an evaluator does; called from any thread, one at a time.

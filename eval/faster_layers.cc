@@ -1,14 +1,16 @@
 #include "eval/faster_layers.h"
 
+#include <cstdint>
+#include <variant>
 #include <vector>
 
-#include "space/base/error.h"
 #include "space/block_layers.h"
 
 namespace hone {
 namespace {
 
-constexpr double kNoise = 0.01;
+constexpr double kNoise = 0.02;
+constexpr char kEntry[] = "precision of ";
 
 using Roles = std::vector<LinearRole>;
 
@@ -46,8 +48,20 @@ BlockSpec InF32(BlockSpec block, const Roles& roles) {
   return block;
 }
 
+// Calls visit("encoder.0", block) and so on.
+template <typename Whole, typename Visitor>
+void ForEachBlock(Whole& whole, Visitor visit) {
+  const auto all = [&](const std::string& side, auto& blocks) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      visit(side + "." + std::to_string(i), blocks[i]);
+    }
+  };
+  all("encoder", whole.encoder);
+  all("decoder", whole.decoder);
+}
+
 // Full attention with as many inputs and outputs, in one head where that can
-// be: how a block looks at its tokens changes nothing about its layers.
+// be: how a block looks at its tokens changes nothing about its own layers.
 void SimplifyAttention(BlockSpec& block) {
   const std::int64_t heads = Heads(block.attention);
   const std::int64_t kv_heads = KeyValueHeads(block.attention);
@@ -89,7 +103,7 @@ class Choice {
       variants.push_back(InF32(block, group));
       all.insert(all.end(), group.begin(), group.end());
     }
-    variants.push_back(InF32(block, all));
+    if (groups.size() > 1) variants.push_back(InF32(block, all));
     const std::vector<double> times = Times(variants);
     Roles gained;
     for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -136,25 +150,40 @@ Architecture WithF32WhereFaster(const Architecture& architecture,
   return made;
 }
 
+Environment PrecisionEntries(const Architecture& exported) {
+  Environment entries;
+  ForEachBlock(exported, [&](const std::string& name, const BlockSpec& block) {
+    entries[kEntry + name] = PrecisionText(block);
+  });
+  return entries;
+}
+
+Architecture ExportedArchitecture(const Architecture& architecture,
+                                  const Outcome& outcome) {
+  Architecture exported = architecture;
+  const auto* measured = std::get_if<Measurement>(&outcome);
+  if (measured == nullptr) return exported;
+  const Environment& environment = measured->environment;
+  ForEachBlock(exported, [&](const std::string& name, BlockSpec& block) {
+    const auto found = environment.find(kEntry + name);
+    if (found != environment.end()) SetPrecisionText(found->second, block);
+  });
+  return exported;
+}
+
 std::vector<std::string> LayersLeftInF32(const Architecture& asked,
                                          const Architecture& made) {
   std::vector<std::string> layers;
-  const auto add = [&](const std::string& side,
-                       const std::vector<BlockSpec>& before,
-                       const std::vector<BlockSpec>& after) {
-    HONE_CHECK_EQ(before.size(), after.size());
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      for (const LinearRole role : LinearRolesOf(before[i])) {
-        if (PrecisionOf(before[i], role).IsFloat() ||
-            !PrecisionOf(after[i], role).IsFloat()) {
-          continue;
-        }
-        layers.push_back(side + "." + std::to_string(i) + "." + Name(role));
-      }
+  const std::vector<BlockSpec> after = AllBlocks(made);
+  std::size_t i = 0;
+  ForEachBlock(asked, [&](const std::string& name, const BlockSpec& before) {
+    const BlockSpec& block = after.at(i++);
+    for (const LinearRole role : LinearRolesOf(before)) {
+      const bool left = !PrecisionOf(before, role).IsFloat() &&
+                        PrecisionOf(block, role).IsFloat();
+      if (left) layers.push_back(name + "." + Name(role));
     }
-  };
-  add("encoder", asked.encoder, made.encoder);
-  add("decoder", asked.decoder, made.decoder);
+  });
   return layers;
 }
 

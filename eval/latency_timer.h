@@ -1,11 +1,18 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <vector>
 
+#include "eval/engine/engine.h"
+#include "eval/latency.h"
 #include "eval/latency_probe.h"
+#include "eval/latency_table.h"
+#include "space/architecture.h"
 #include "space/base/json.h"
+#include "space/cost.h"
+#include "train/data/task_data.h"
 
 namespace hone {
 

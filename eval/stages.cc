@@ -383,6 +383,8 @@ std::variant<StageResult, Failure> Stages::Quantized(
       inputs["teacher"] = TeacherIdentity(sources);
     }
   }
+  // The architecture says what came of it.
+  inputs["quantization"].erase("f32_where_faster");
   if (auto found = store_.Find("quantized", inputs)) return *found;
   NamedTensors weights = ReadSafeTensors(student.PathOf(kStudentFile)).tensors;
   // Training with rounded weights goes on from the same ones.

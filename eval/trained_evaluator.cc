@@ -19,7 +19,6 @@
 #include "eval/stages.h"
 #include "eval/timed_network.h"
 #include "space/base/error.h"
-#include "space/block_layers.h"
 
 namespace hone {
 namespace {
@@ -77,7 +76,9 @@ class TrainedEvaluator::Impl {
     MeasureLatencies(flights);
     for (InFlight& flight : flights) {
       ForgetInherited(flight);
-      if (!flight.left_in_f32.empty()) AddPrecisions(flight);
+      if (flight.left_in_f32.empty()) continue;
+      flight.measurement.environment.merge(
+          PrecisionEntries(flight.candidate->architecture));
     }
     std::vector<Outcome> outcomes;
     for (InFlight& flight : flights) {
@@ -130,25 +131,43 @@ class TrainedEvaluator::Impl {
 
   // The candidates with the precisions that their files will have.
   std::vector<Candidate> AsExported(std::vector<Candidate> batch) {
-    if (!options_.quantization.f32_where_faster) return batch;
+    std::vector<Architecture*> open;
+    for (Candidate& one : batch) {
+      if (one.exported) {
+        one.architecture = *one.exported;
+      } else {
+        open.push_back(&one.architecture);
+      }
+    }
+    if (options_.quantization.f32_where_faster && !open.empty()) {
+      LeaveInF32(open);
+    }
+    return batch;
+  }
+
+  void LeaveInF32(const std::vector<Architecture*>& architectures) {
     if (!timer_) {
       timer_.emplace(engines_.empty() ? nullptr : engines_[0], options_.task,
                      data_.train, options_.measurement,
                      LatencyProbe::kCoarseRounds, options_.lock_folder);
     }
-    BatchProgress progress(options_.progress, "timing layers", batch.size());
+    BatchProgress progress(options_.progress, "timing layers",
+                           architectures.size());
     const LatencyTable latencies(
         store_, timer_->device(),
         [&](const std::vector<Architecture>& networks) {
           CheckCancelled();
           return timer_->Measure(networks);
         });
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      batch[i].architecture =
-          WithF32WhereFaster(batch[i].architecture, latencies);
+    for (std::size_t i = 0; i < architectures.size(); ++i) {
+      try {
+        *architectures[i] = WithF32WhereFaster(*architectures[i], latencies);
+      } catch (const Error& error) {
+        // What the engine does not run fails as a trial, and not here.
+        if (error.code() != ErrorCode::kUsage) throw;
+      }
       progress.Set(i, 1);
     }
-    return batch;
   }
 
   // Runs work(on_progress), with all workers to itself.
@@ -287,21 +306,6 @@ class TrainedEvaluator::Impl {
         flight.scored.begin(), flight.scored.end(),
         [](const Scored& scored) { return !scored.failure.has_value(); });
     if (!runs) flight.failure = flight.scored.front().failure;
-  }
-
-  // What the file's blocks are in, where that is not what was asked for.
-  static void AddPrecisions(InFlight& flight) {
-    const Architecture& made = flight.candidate->architecture;
-    auto& environment = flight.measurement.environment;
-    const auto add = [&](const std::string& side,
-                         const std::vector<BlockSpec>& blocks) {
-      for (std::size_t i = 0; i < blocks.size(); ++i) {
-        environment["precision of " + side + "." + std::to_string(i)] =
-            PrecisionText(blocks[i]);
-      }
-    };
-    add("encoder", made.encoder);
-    add("decoder", made.decoder);
   }
 
   // Parts of the supernet are many, and cut out again in a second.

@@ -1,9 +1,11 @@
 // The program hone-lab: every command.
 
 #include <iostream>
+#include <vector>
 
 #include <unistd.h>
 
+#include "experiments/command.h"
 #include "experiments/commands/commands.h"
 #include "experiments/interrupt.h"
 

@@ -7,9 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <string>
+#include <system_error>
 
 #include <unistd.h>
 
+#include "experiments/command.h"
 #include "experiments/commands/commands.h"
 #include "experiments/interrupt.h"
 
@@ -25,12 +28,16 @@ bool IsOwn(const hone::CommandGroup& group, const std::string& word) {
 // Returns where it fails alone.
 int BecomeLab(char** argv) {
   std::error_code error;
-  const auto lab =
-      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() /
-      "hone-lab";
+  const auto own = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    std::cerr << "hone: cannot tell where it lies: /proc/self/exe: "
+              << error.message() << "\n";
+    return hone::kExitResource;
+  }
+  const std::string lab = (own.parent_path() / "hone-lab").string();
   execv(lab.c_str(), argv);
-  std::cerr << "hone: cannot run " << lab.string() << ": "
-            << std::strerror(errno) << "; hone needs it beside itself\n";
+  std::cerr << "hone: cannot run " << lab << ": " << std::strerror(errno)
+            << "; hone needs it beside itself\n";
   return hone::kExitNothingFound;
 }
 

@@ -1,5 +1,7 @@
 #include "experiments/nominal_shape.h"
 
+#include <cstdint>
+
 #include "train/data/task.h"
 
 namespace hone {

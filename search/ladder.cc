@@ -95,10 +95,14 @@ class Ladder : public SearchAlgorithm {
   void Promote(bool everyone, std::size_t wanted,
                std::vector<Proposal>& proposals) {
     for (std::size_t i = rungs_.size() - 1; i-- > 0;) {
+      if (proposals.size() == wanted) return;
       Rung& rung = rungs_[i];
       std::vector<Architecture> chosen = Chosen(rung, everyone);
+      const std::size_t students = StudentsFirst(rung, chosen);
       const bool to_full = i + 2 == rungs_.size();
-      if (to_full && !everyone) HoldALoneStudent(rung, chosen);
+      const bool lone =
+          std::min(students, wanted - proposals.size()) < kTogether;
+      if (to_full && !everyone && lone) DropUntrained(rung, chosen);
       for (const Architecture& one : chosen) {
         if (proposals.size() == wanted) return;
         rung.promoted.insert(one);
@@ -129,19 +133,24 @@ class Ladder : public SearchAlgorithm {
     return chosen;
   }
 
-  // Takes out what would be trained with nothing beside it.
-  void HoldALoneStudent(const Rung& rung,
-                        std::vector<Architecture>& chosen) const {
-    const auto trained = [&](const Architecture& one) {
-      return rung.promoted_students.contains(WithoutPrecision(one));
-    };
-    std::set<Architecture> waiting;
-    for (const Architecture& one : chosen) {
-      if (!trained(one)) waiting.insert(WithoutPrecision(one));
-    }
-    if (waiting.size() >= kTogether) return;
-    std::erase_if(chosen,
-                  [&](const Architecture& one) { return !trained(one); });
+  // Puts the best of each student that is not trained yet before the rest, and
+  // returns how many they are.
+  static std::size_t StudentsFirst(const Rung& rung,
+                                   std::vector<Architecture>& chosen) {
+    std::set<Architecture> known = rung.promoted_students;
+    const auto rest = std::stable_partition(
+        chosen.begin(), chosen.end(), [&](const auto& one) {
+          return known.insert(WithoutPrecision(one)).second;
+        });
+    return static_cast<std::size_t>(rest - chosen.begin());
+  }
+
+  // For they would be trained with nothing beside them.
+  static void DropUntrained(const Rung& rung,
+                            std::vector<Architecture>& chosen) {
+    std::erase_if(chosen, [&](const Architecture& one) {
+      return !rung.promoted_students.contains(WithoutPrecision(one));
+    });
   }
 
   std::unique_ptr<SearchAlgorithm> inner_;

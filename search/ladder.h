@@ -27,7 +27,8 @@ struct LadderOptions {
 // more, the best of those that are left go on.
 //
 // Architectures that differ in precision alone are one student, trained once:
-// the share, and the two that go together, are counted in students.
+// the share, and the two that go together, are counted in students, and what is
+// trained comes before what is only rounded otherwise.
 //
 // With `other_precisions`, what is complete at the full fidelity is proposed
 // there again with all blocks at each other precision of the space, before

@@ -1,8 +1,20 @@
 #include "space/block_layers.h"
 
 #include <algorithm>
+#include <sstream>
+
+#include "space/base/error.h"
 
 namespace hone {
+namespace {
+
+// "query", "cross.key", "down".
+std::string ShortName(LinearRole role) {
+  const std::string name = Name(role);
+  return name.starts_with("cross.") ? name : name.substr(name.find('.') + 1);
+}
+
+}  // namespace
 
 std::vector<LinearRole> LinearRolesOf(const BlockSpec& block) {
   using enum LinearRole;
@@ -99,11 +111,32 @@ Architecture WithPrecision(Architecture architecture,
 std::string PrecisionText(const BlockSpec& block) {
   std::string text = Name(block.precision);
   for (const auto& [role, precision] : block.linears) {
-    std::string name = Name(role);
-    if (!name.starts_with("cross.")) name = name.substr(name.find('.') + 1);
-    text += " " + name + "=" + Name(precision);
+    text += " " + ShortName(role) + "=" + Name(precision);
   }
   return text;
+}
+
+void SetPrecisionText(const std::string& text, BlockSpec& block) {
+  std::istringstream words(text);
+  std::string word;
+  words >> word;
+  const Precision most = ParsePrecision(word);
+  LinearPrecisions precisions = PrecisionsOf(block);
+  for (auto& [role, precision] : precisions) precision = most;
+  while (words >> word) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const auto found = std::find_if(
+        precisions.begin(), precisions.end(),
+        [&](const auto& one) { return ShortName(one.first) == name; });
+    if (equals == std::string::npos || found == precisions.end()) {
+      throw Error(ErrorCode::kUsage, "'" + word + "' in '" + text +
+                                         "' is no precision of a layer of the "
+                                         "block, as in \"down=w4\"");
+    }
+    found->second = ParsePrecision(word.substr(equals + 1));
+  }
+  SetPrecisions(precisions, block);
 }
 
 BlockSpec Canonical(const StemSpec& stem, BlockSpec block) {

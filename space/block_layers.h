@@ -37,6 +37,9 @@ Architecture WithPrecision(Architecture architecture,
                            const Precision& precision);
 // "w8a8", or "w8a8 query=f32 cross.key=w4 down=w4".
 std::string PrecisionText(const BlockSpec& block);
+// Its inverse: gives the layers these precisions. Throws Error{kUsage} where
+// the text is none of such a block.
+void SetPrecisionText(const std::string& text, BlockSpec& block);
 
 // The block with everything written in the one way: precisions, head_dim 0
 // where it is d_model / heads, rank 0 where no layer is factored. Equal

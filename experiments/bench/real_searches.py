@@ -130,11 +130,10 @@ def front_numbers(trials):
 def most_times_faster(trials, others):
     """By the network of `trials` that gains most, and its accuracy."""
     gains = []
-    for accuracy, latency in map(point, full(trials)):
-        equal = [y for x, y in map(point, full(others)) if x <= accuracy]
-        gains.append((min(equal) / latency if equal else float("inf"),
-                      -accuracy))
-    return max(gains)
+    for loss, latency in map(point, full(trials)):
+        equal = [y for x, y in map(point, full(others)) if x <= loss]
+        gains.append((min(equal, default=float("inf")) / latency, -loss))
+    return max(gains, default=(0, 0))
 
 
 def main():

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "eval/faster_layers.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
@@ -227,6 +228,10 @@ void Measure(std::vector<Variant>& variants, Workbench& workbench) {
                      variant.trial.architecture, variant.trial.seed,
                      variant.trial.fidelity, variant.parent});
   }
+  // The first is the stored trial.
+  const Trial& stored = variants.front().trial;
+  batch.front().exported =
+      ExportedArchitecture(stored.architecture, stored.outcome);
   std::vector<Outcome> outcomes = workbench.evaluator().Evaluate(batch);
   for (std::size_t i = 0; i < variants.size(); ++i) {
     variants[i].trial.outcome = std::move(outcomes[i]);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "eval/faster_layers.h"
 #include "experiments/commands/commands.h"
 #include "experiments/model_folder.h"
 #include "experiments/study_files.h"
@@ -109,7 +110,7 @@ ModelCard CardOf(const Trial& trial, const SearchSpec& spec,
   card.trial = trial.number;
   card.spec_hash = SpecHash(spec);
   card.program_version = ProgramVersion();
-  card.architecture = trial.architecture;
+  card.architecture = ExportedArchitecture(trial.architecture, trial.outcome);
   card.task = spec.task;
   card.shape = workbench.task();
   card.measurement = workbench.measurement();

@@ -1,3 +1,7 @@
+#include <memory>
+
+#include "eval/latency_probe.h"
+#include "eval/latency_table.h"
 #include "eval/latency_timer.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"

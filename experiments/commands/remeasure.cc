@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "eval/faster_layers.h"
 #include "eval/latency.h"
 #include "eval/latency_predictor.h"
 #include "experiments/build_study.h"
@@ -39,6 +40,8 @@ std::vector<Again> MeasureAgain(const StudyView& study,
   for (const Trial& one : study.front) {
     candidates.push_back(
         {one.number, one.architecture, one.seed, one.fidelity});
+    candidates.back().exported =
+        ExportedArchitecture(one.architecture, one.outcome);
   }
   std::vector<Outcome> outcomes = workbench.evaluator().Evaluate(candidates);
   std::vector<Again> finalists;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "eval/faster_layers.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
@@ -66,16 +67,18 @@ std::vector<Comparison> Compare(const Trial& stored, const Trial& repeated,
 Trial Repeat(const Trial& stored, SearchSpec spec,
              const std::filesystem::path& artifacts,
              const CommandContext& context) {
-  // Which engine is faster is a reading too; quality is of the stored one.
+  // Which engine is faster, and which layers are faster in f32, are readings
+  // too; quality is of the stored ones.
   spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(spec, artifacts, 1, progress.PhaseCallback(),
                       &context.cancelled);
+  Candidate candidate{stored.number, stored.architecture, stored.seed,
+                      stored.fidelity};
+  candidate.exported =
+      ExportedArchitecture(stored.architecture, stored.outcome);
   Trial repeated = stored;
-  repeated.outcome = workbench.evaluator()
-                         .Evaluate({{stored.number, stored.architecture,
-                                     stored.seed, stored.fidelity}})
-                         .at(0);
+  repeated.outcome = workbench.evaluator().Evaluate({candidate}).at(0);
   return repeated;
 }
 

@@ -44,6 +44,7 @@ SearchSpec WithoutTraining(SearchSpec spec, const Trial& trial) {
   spec.compression.rounds = 1;
   spec.compression.steps = 0;
   spec.quantization.qat_steps = 0;
+  spec.quantization.f32_where_faster = false;
   return spec;
 }
 

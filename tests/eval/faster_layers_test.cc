@@ -1,9 +1,13 @@
 #include "eval/faster_layers.h"
 
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "space/base/error.h"
 #include "space/base/file.h"
 #include "space/block_layers.h"
 
@@ -33,7 +37,7 @@ class FakeTimes {
   double any = 0;
 
  private:
-  double Ratio(const Architecture& network) {
+  double Ratio(const Architecture& network) const {
     measured_.push_back(network);
     double ratio = 1;
     bool low = false;
@@ -51,7 +55,7 @@ class FakeTimes {
   ScratchFolder folder_;
   ArtifactStore store_;
   LatencyTable table_;
-  std::vector<Architecture> measured_;
+  mutable std::vector<Architecture> measured_;
 };
 
 Architecture Encoder(const Precision& precision) {
@@ -89,7 +93,7 @@ TEST(FasterLayers, ThoseThatAddTimeAreLeftInF32) {
 }
 
 TEST(FasterLayers, WithinNoiseNothingChanges) {
-  const FakeTimes times({{kOutput, 0.009}, {kUp, -0.05}});
+  const FakeTimes times({{kOutput, 0.018}, {kUp, -0.05}});
   const Architecture asked = Encoder(Precision::kW4);
   EXPECT_EQ(WithF32WhereFaster(asked, times.table()), asked);
   EXPECT_TRUE(LayersLeftInF32(asked, asked).empty());
@@ -100,6 +104,25 @@ TEST(FasterLayers, NothingIsTimedWhereAllIsF32) {
   const Architecture asked = Encoder(Precision::kF32);
   EXPECT_EQ(WithF32WhereFaster(asked, times.table()), asked);
   EXPECT_TRUE(times.measured().empty());
+}
+
+TEST(FasterLayers, AnEnvironmentTellsThemAgain) {
+  const Architecture asked = Encoder(Precision::kW8A8);
+  Architecture made = asked;
+  made.encoder[1].precision = Precision::kF32;
+  made.encoder[1].linears = {{kUp, Precision::kW8A8}};
+  auto environment = PrecisionEntries(made);
+  EXPECT_EQ(environment,
+            (Environment{{"precision of encoder.0", "w8a8"},
+                         {"precision of encoder.1", "f32 up=w8a8"}}));
+  Measurement measured;
+  measured.environment["engine"] = "one";
+  EXPECT_EQ(ExportedArchitecture(asked, measured), asked);
+  measured.environment.merge(environment);
+  EXPECT_EQ(ExportedArchitecture(asked, measured), made);
+  measured.environment["precision of encoder.0"] = "f99";
+  EXPECT_THROW(ExportedArchitecture(asked, measured), Error);
+  EXPECT_EQ(ExportedArchitecture(asked, Failure{"diverged", ""}), asked);
 }
 
 // No single group gains: only without any is the change of type saved.
@@ -117,7 +140,7 @@ TEST(FasterLayers, MixedBlocksKeepTheirRest) {
   asked.encoder.resize(1);
   asked.encoder[0].linears[kQuery] = Precision::kF32;
   asked.encoder[0].products = AttentionProducts::kA8;
-  const FakeTimes times({{kKey, 0.02}});
+  const FakeTimes times({{kKey, 0.05}});
   const Architecture made = WithF32WhereFaster(asked, times.table());
   EXPECT_EQ(InF32(made.encoder[0]),
             (std::set<LinearRole>{kQuery, kKey, kValue}));

@@ -7,6 +7,9 @@
 #include "eval/export/onnx_export.h"
 #include "eval/export/onnx_reader.h"
 #include "eval/faster_layers.h"
+#include "eval/latency_probe.h"
+#include "eval/latency_table.h"
+#include "eval/latency_timer.h"
 #include "eval/libtorch_engine.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
@@ -135,35 +138,56 @@ TEST_F(TrainedEvaluatorTest, Bf16SharesTheStudentAndIsMeasured) {
   }
 }
 
-// Which layers those are is up to the machine; file, costs and record say the
-// same of them.
+// Latencies that are filed already, made up so that the output layer is faster
+// in f32: file, costs and record say so, and a repeat does what they say.
 TEST_F(TrainedEvaluatorTest, LayersThatAreFasterInF32AreLeftSo) {
   const auto engine = MakeOpenVinoEngine();
   TrainedEvaluatorOptions options = MakeOptions(folder_, 1);
   options.measurement.rounds = 3;
   options.measurement.round_milliseconds = 1;
   options.quantization.f32_where_faster = true;
-  const std::vector<Candidate> batch = {Batch()[1]};
-  const auto outcomes =
-      TrainedEvaluator(options, data_, engine.get()).Evaluate(batch);
+  std::vector<Candidate> batch = {Batch()[1]};
+  const LatencyTimer timer(engine.get(), options.task, data_.train,
+                           options.measurement, LatencyProbe::kCoarseRounds,
+                           options.lock_folder);
+  const ArtifactStore store(options.artifacts);
+  const LatencyTable made_up(
+      store, timer.device(), [](const std::vector<Architecture>& networks) {
+        std::vector<ProbedLatency> latencies;
+        for (const Architecture& one : networks) {
+          const bool low =
+              !PrecisionOf(one.encoder[0], LinearRole::kOutput).IsFloat();
+          const bool others =
+              !PrecisionOf(one.encoder[0], LinearRole::kUp).IsFloat();
+          latencies.push_back({1, 1 + 0.1 * low - 0.3 * others});
+        }
+        return latencies;
+      });
+  WithF32WhereFaster(batch[0].architecture, made_up);
+  Architecture made = batch[0].architecture;
+  made.encoder[0].linears[LinearRole::kOutput] = Precision::kF32;
+
+  TrainedEvaluator evaluator(options, data_, engine.get());
+  const auto outcomes = evaluator.Evaluate(batch);
   const Measurement& measured = Measured(outcomes[0]);
+  EXPECT_EQ(measured.environment.at("precision of encoder.0"),
+            "w8a8 output=f32");
+  EXPECT_EQ(ExportedArchitecture(batch[0].architecture, outcomes[0]), made);
+  EXPECT_EQ(measured.metrics.at("weight_bytes").value,
+            static_cast<double>(CostOf(made, options.task, 1, 6).weight_bytes));
   const auto& artifacts = measured.artifacts;
   const auto file =
       std::find_if(artifacts.begin(), artifacts.end(),
                    [](const Artifact& one) { return one.role == kModelFile; });
   ASSERT_NE(file, artifacts.end());
-  auto metadata = ReadOnnx(ReadFile(options.artifacts / file->path)).metadata;
-  const Architecture made = ArchitectureFromJson(
-      ParseJson(metadata.at("architecture"), "metadata"), "metadata");
-  const auto left = LayersLeftInF32(batch[0].architecture, made);
-  EXPECT_EQ(metadata[kLeftInF32Key], left.empty() ? "" : Json(left).dump());
-  auto environment = measured.environment;
-  EXPECT_EQ(environment["precision of encoder.0"],
-            left.empty() ? "" : PrecisionText(made.encoder[0]));
-  EXPECT_EQ(measured.metrics.at("weight_bytes").value,
-            static_cast<double>(CostOf(made, options.task, 1, 6).weight_bytes));
-  // Timed once: the latencies are filed, and give the same file again.
-  EXPECT_TRUE(std::filesystem::exists(options.artifacts / "latency"));
+  const auto metadata =
+      ReadOnnx(ReadFile(options.artifacts / file->path)).metadata;
+  EXPECT_EQ(metadata.at("architecture"), CanonicalText(made));
+  EXPECT_EQ(metadata.at(kLeftInF32Key), R"(["encoder.0.attention.output"])");
+
+  // The file that such a candidate names, whatever is faster here.
+  options.artifacts = folder_ / "elsewhere";
+  batch[0].exported = made;
   const auto again =
       TrainedEvaluator(options, data_, engine.get()).Evaluate(batch);
   EXPECT_EQ(Sha(again[0], kModelFile), Sha(outcomes[0], kModelFile));

@@ -438,6 +438,10 @@ class MessagesTest(CliTest):
             return subprocess.run([alone, *words], capture_output=True,
                                   text=True, timeout=60)
 
+        needs = subprocess.run(["readelf", "-d", alone], capture_output=True,
+                               text=True, check=True).stdout
+        self.assertIn("libsqlite3", needs)
+        self.assertNotRegex(needs, "NEEDED.*(torch|openvino)")
         self.search("--set", "search.trials=9")
         study = self.folder / "s.db"
         for name, *rest in [["trials"], ["pareto"], ["report"], ["show", "0"],

@@ -132,6 +132,22 @@ class TrainedTest(CliTest):
 
         self.check_that_damage_is_found(study, best)
 
+    def test_what_was_left_in_f32_is_repeated(self):
+        self.hone("search", "own.toml", "--set", "search.trials=2", "--set",
+                  'space.precision=["w8a8"]', "--set",
+                  "quantization.f32_where_faster=true")
+        study = "studies/own.db"
+        for trial in self.json("trials", study):
+            number = trial["number"]
+            said = trial["environment"].get("precision of encoder.0", "w8a8")
+            self.hone("export", study, number, "--out", f"out/{number}")
+            products = self.json(
+                "inspect", f"out/{number}")["phases"][0]["products"]
+            kept = {p["layer"].split(".")[-1] for p in products
+                    if p["why"].startswith("kept f32: timed")}
+            self.assertEqual(kept == set(), said == "w8a8", (kept, said))
+            self.assertTrue(self.json("rerun", study, number)["equal"])
+
     def check_inspection(self, trial):
         found = self.json("inspect", "out/best", "--batch", "64")
         self.assertEqual(found["batch"], 64)

@@ -107,6 +107,25 @@ TEST(BlockLayers, PrecisionsAreWrittenInOneWay) {
   EXPECT_EQ(PrecisionText(block), "f32 value=w8a8 output=w8a8 down=w8a8");
 }
 
+TEST(BlockLayers, PrecisionTextsAreReadAgain) {
+  BlockSpec cross = BlockOf("full", 2, 8, kW8A8);
+  cross.cross = CrossAttentionSpec{2, 1};
+  cross.linears = {{LinearRole::kCrossKey, kW4}, {LinearRole::kKey, kF32}};
+  for (const BlockSpec& block : {BlockOf("full", 2, 8, kW4), cross}) {
+    BlockSpec read = block;
+    read.precision = kF32;
+    read.linears.clear();
+    SetPrecisionText(PrecisionText(block), read);
+    EXPECT_EQ(read, block) << PrecisionText(block);
+  }
+  BlockSpec plain = BlockOf("full", 2, 8, kF32);
+  for (const char* text : {"", "w9", "f32 down", "f32 =w4", "f32 gate=w4",
+                           "f32 cross.key=w4", "f32 down=", "f32 down=w4=w4"}) {
+    EXPECT_THROW(SetPrecisionText(text, plain), Error) << text;
+    EXPECT_EQ(plain, BlockOf("full", 2, 8, kF32)) << text;
+  }
+}
+
 TEST(BlockLayers, CanonicalBlocksAreEqualWhereNetworksAre) {
   const StemSpec stem{32};
   std::set<BlockSpec> canonical;

@@ -59,7 +59,8 @@ struct QuantizationOptions {
     visit("reduce_range", self.reduce_range, AnyValue{},
           "7-bit weights, for CPUs whose u8 x s8 products saturate (no VNNI)");
     visit("f32_where_faster", self.f32_where_faster, AnyValue{},
-          "leave those layers in f32 that the engine multiplies faster so; "
+          "leave those layers in f32 that the engine (the first, of \"auto\") "
+          "multiplies faster so; "
           "each shape of block is timed once in a study, which takes a second "
           "or two");
     visit("qat_steps", self.qat_steps, InRange{0, 1e8},
