@@ -10,9 +10,8 @@
 
 #include "eval/batch_progress.h"
 #include "eval/export/onnx_export.h"
+#include "eval/exported_precisions.h"
 #include "eval/faster_layers.h"
-#include "eval/latency_table.h"
-#include "eval/latency_timer.h"
 #include "eval/machine_lock.h"
 #include "eval/scoring.h"
 #include "eval/simulated_evaluator.h"
@@ -55,13 +54,13 @@ class TrainedEvaluator::Impl {
         data_(data),
         engines_(std::move(engines)),
         stages_(options_, data_),
-        store_(options_.artifacts),
+        precisions_(options_, data_, engines_.empty() ? nullptr : engines_[0]),
         scoring_(options_.task, options_.measurement, data_),
         arena_(options.workers) {}
 
   std::vector<Outcome> Evaluate(const std::vector<Candidate>& asked) {
     EnsureSources();
-    const std::vector<Candidate> batch = AsExported(asked);
+    const std::vector<Candidate> batch = precisions_.Of(asked);
     std::vector<InFlight> flights(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       flights[i].candidate = &batch[i];
@@ -126,47 +125,6 @@ class TrainedEvaluator::Impl {
         sources_.supernet = std::get<StageResult>(made);
         sources_.warm_teacher = stages_.WarmTeacher(sources_);
       });
-    }
-  }
-
-  // The candidates with the precisions that their files will have.
-  std::vector<Candidate> AsExported(std::vector<Candidate> batch) {
-    std::vector<Architecture*> open;
-    for (Candidate& one : batch) {
-      if (one.exported) {
-        one.architecture = *one.exported;
-      } else {
-        open.push_back(&one.architecture);
-      }
-    }
-    if (options_.quantization.f32_where_faster && !open.empty()) {
-      LeaveInF32(open);
-    }
-    return batch;
-  }
-
-  void LeaveInF32(const std::vector<Architecture*>& architectures) {
-    if (!timer_) {
-      timer_.emplace(engines_.empty() ? nullptr : engines_[0], options_.task,
-                     data_.train, options_.measurement,
-                     LatencyProbe::kCoarseRounds, options_.lock_folder);
-    }
-    BatchProgress progress(options_.progress, "timing layers",
-                           architectures.size());
-    const LatencyTable latencies(
-        store_, timer_->device(),
-        [&](const std::vector<Architecture>& networks) {
-          CheckCancelled();
-          return timer_->Measure(networks);
-        });
-    for (std::size_t i = 0; i < architectures.size(); ++i) {
-      try {
-        *architectures[i] = WithF32WhereFaster(*architectures[i], latencies);
-      } catch (const Error& error) {
-        // What the engine does not run fails as a trial, and not here.
-        if (error.code() != ErrorCode::kUsage) throw;
-      }
-      progress.Set(i, 1);
     }
   }
 
@@ -469,8 +427,7 @@ class TrainedEvaluator::Impl {
   const PreparedData& data_;
   std::vector<Engine*> engines_;
   Stages stages_;
-  ArtifactStore store_;
-  std::optional<LatencyTimer> timer_;
+  ExportedPrecisions precisions_;
   Scoring scoring_;
   tbb::task_arena arena_;
   Stages::Sources sources_;
