@@ -76,6 +76,7 @@ std::vector<Rule> StemRules() {
       {"norm_place", [](const A& a) { return One(Name(a.stem.norm_place)); }},
       {"output", [](const A& a) { return One(Name(a.stem.output)); }},
       {"embedding", [](const A& a) { return One(Name(a.stem.embedding)); }},
+      {"compute", [](const A& a) { return One(Name(a.stem.compute)); }},
       {"embedding_rank",
        [](const A& a) { return One(Word(a.stem.embedding_rank)); }},
   };

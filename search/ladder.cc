@@ -57,7 +57,6 @@ class Ladder : public SearchAlgorithm {
       if (index == 0) lowest.push_back(trial);
       for (Individual& one : IndividualsOf({trial}, context_)) {
         if (index + 1 == rungs_.size()) FindOtherPrecisions(one.architecture);
-        rungs_[index].students.insert(WithoutPrecision(one.architecture));
         rungs_[index].finished.push_back(std::move(one));
       }
     }
@@ -68,9 +67,8 @@ class Ladder : public SearchAlgorithm {
  private:
   struct Rung {
     std::vector<Individual> finished;  // the best first
-    std::set<Architecture> students;   // of the finished, without precisions
     std::set<Architecture> promoted;
-    std::set<Architecture> promoted_students;
+    std::set<Architecture> promoted_students;  // without precisions
   };
 
   void FindOtherPrecisions(const Architecture& architecture) {
@@ -112,10 +110,10 @@ class Ladder : public SearchAlgorithm {
     }
   }
 
-  // Shares are of students, since precisions of one cost little: the best that
-  // have not gone on, until a student comes that is one too many.
+  // The best that have not gone on, until there are as many students as the
+  // rung's share and one too many comes: precisions of one cost little.
   std::vector<Architecture> Chosen(const Rung& rung, bool everyone) const {
-    const auto all = rung.students.size();
+    const auto all = rung.finished.size();
     const auto most = everyone
                           ? all
                           : static_cast<std::size_t>(static_cast<double>(all) /

@@ -20,15 +20,16 @@ struct LadderOptions {
 // Successive halving for several objectives, without waiting (Schmucker et al.
 // 2021, MO-ASHA; Li et al. 2020, ASHA, algorithm 2): `make` gives an algorithm
 // that proposes at the lowest rung and learns from its trials. Before it is
-// asked, a trial goes on from a rung to the next when it is among the best
-// 1/reduction of that rung, by domination and then crowding, is feasible and
-// has not gone on yet; higher rungs come first. To the full fidelity, which
+// asked, as many students as 1/reduction of a rung's trials go on from it to
+// the next: the best by domination and then crowding that are feasible and have
+// not gone on yet; higher rungs come first. To the full fidelity, which
 // takes longest, they go two at a time, side by side. When the algorithm has no
 // more, the best of those that are left go on.
 //
 // Architectures that differ in precision alone are one student, trained once:
-// the share, and the two that go together, are counted in students, and what is
-// trained comes before what is only rounded otherwise.
+// the share, and the two that go together, are counted in students. What is
+// trained comes before what is only rounded otherwise, which comes along where
+// it is no worse than the last of the students.
 //
 // With `other_precisions`, what is complete at the full fidelity is proposed
 // there again with all blocks at each other precision of the space, before

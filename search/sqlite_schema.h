@@ -6,7 +6,7 @@ namespace hone {
 inline constexpr int kSqliteApplicationId = 0x686f6e65;
 inline constexpr int kSqliteSchemaVersion = 2;
 
-// Version 1. docs/trial_store.md explains the tables.
+// Version 2. docs/trial_store.md explains the tables.
 inline constexpr char kSqliteSchema[] = R"sql(
 CREATE TABLE study (
   id INTEGER PRIMARY KEY CHECK (id = 1),

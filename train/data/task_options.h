@@ -81,7 +81,7 @@ struct TaskOptions {
           "context. Images and sounds have as many as they have");
     visit("max_target_tokens", self.max_target_tokens, InRange{1, 4096},
           "the same for translations; pairs that are longer on either side "
-          "are left out of training and dev");
+          "are left out of all splits");
     visit("image_height", self.image_height, InRange{1, 4096},
           "pixels of own images");
     visit("image_width", self.image_width, InRange{1, 4096}, "the same");
