@@ -17,9 +17,11 @@ constexpr std::size_t kTogether = 2;
 
 class Ladder : public SearchAlgorithm {
  public:
-  Ladder(std::unique_ptr<SearchAlgorithm> inner,
+  Ladder(std::unique_ptr<SearchSpace> lower_space,
+         std::unique_ptr<SearchAlgorithm> inner,
          const AlgorithmContext& context, const LadderOptions& options)
-      : inner_(std::move(inner)),
+      : lower_space_(std::move(lower_space)),
+        inner_(std::move(inner)),
         context_(context),
         options_(options),
         rungs_(options.rungs.size()) {
@@ -151,6 +153,7 @@ class Ladder : public SearchAlgorithm {
     });
   }
 
+  std::unique_ptr<SearchSpace> lower_space_;  // inner_ refers to it
   std::unique_ptr<SearchAlgorithm> inner_;
   AlgorithmContext context_;
   LadderOptions options_;
@@ -166,9 +169,17 @@ std::unique_ptr<SearchAlgorithm> MakeLadder(
         std::unique_ptr<SearchAlgorithm>(const AlgorithmContext&)>& make,
     const AlgorithmContext& context, const LadderOptions& options) {
   HONE_CHECK(options.rungs.size() >= 2);
+  SearchSpaceOptions lower = context.space->options();
+  if (!options.rung_precision.empty()) {
+    lower.precision = {options.rung_precision};
+  }
+  auto space = std::make_unique<SearchSpace>(lower, context.space->task());
   AlgorithmContext lowest = context;
   lowest.fidelity = options.rungs.front();
-  return std::make_unique<Ladder>(make(lowest), context, options);
+  lowest.space = space.get();
+  auto inner = make(lowest);
+  return std::make_unique<Ladder>(std::move(space), std::move(inner), context,
+                                  options);
 }
 
 }  // namespace hone

@@ -14,7 +14,8 @@ struct LadderOptions {
   std::vector<Fidelity> rungs;
   double reduction = 3;
   bool other_precisions = true;
-  std::string name = {};  // of the whole
+  std::string rung_precision = {};  // empty: any
+  std::string name = {};            // of the whole
 };
 
 // Successive halving for several objectives, without waiting (Schmucker et al.
@@ -33,7 +34,8 @@ struct LadderOptions {
 //
 // With `other_precisions`, what is complete at the full fidelity is proposed
 // there again with all blocks at each other precision of the space, before
-// anything else.
+// anything else. With `rung_precision` `make` gets the space at that precision
+// alone, which must be one of it, so that all below are different students.
 std::unique_ptr<SearchAlgorithm> MakeLadder(
     const std::function<
         std::unique_ptr<SearchAlgorithm>(const AlgorithmContext&)>& make,

@@ -20,6 +20,7 @@ struct StudyOptions {
   std::vector<std::string> rungs = {};
   double reduction = 3;
   bool other_precisions = true;
+  std::string rung_precision = "";
   std::int64_t short_steps = 300;
   std::int64_t population = 16;
   std::int64_t tournament = 4;
@@ -52,6 +53,11 @@ struct StudyOptions {
           "with rungs: measure what reaches the full fidelity there at each "
           "other precision of the space too, all blocks alike; its training "
           "serves all");
+    visit(
+        "rung_precision", self.rung_precision, AnyValue{},
+        "with other_precisions: the one precision of the space that networks "
+        "have below the full fidelity, so that each is another student; \"\": "
+        "any of them, block by block");
     visit("short_steps", self.short_steps, InRange{1, 1e8},
           "steps of training at the fidelity short");
     visit(

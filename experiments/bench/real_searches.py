@@ -154,7 +154,8 @@ def main():
         "random": many | {"search__algorithm": "random", "search__rungs": []},
         "uniform": many | {"search__algorithm": "uniform-scaling",
                            "search__rungs": []},
-        "f32, then bits": many | {"space__precision": ["f32"]},
+        "f32, then bits": many | {"space__precision": ["f32"],
+                                  "search__rung_precision": ""},
         "random on ladder": many | {"search__algorithm": "random"},
     }
     for seed in range(args.first_seed, args.first_seed + args.seeds):

@@ -211,6 +211,45 @@ TEST(Ladder, BeatsFullTrialsOfAsManyRandomSamples) {
   EXPECT_GE(wins, 9);
 }
 
+// Below the full fidelity all are different students at one precision; there
+// all precisions are measured.
+TEST(Ladder, RungsMayHaveOnePrecision) {
+  const SearchSpace space = ManyPrecisions();
+  StudyOptions options;
+  options.algorithm = "nsga2";
+  options.rungs = {"inherited", "short"};
+  options.rung_precision = "w4a8";
+  options.trials = 200;
+  const auto run = [&](std::uint64_t seed) {
+    const auto search = MakeSearchAlgorithm(TestContext(space, seed), options);
+    TestEvaluator evaluator;
+    const auto store = MakeMemoryTrialStore();
+    store->CreateStudy(TestInfo(seed));
+    Study(*search, evaluator, *store, options).Run();
+    return store->LoadTrials();
+  };
+  const auto trials = run(3);
+  const auto rungs = ByFidelity(trials);
+  const auto& inherited = rungs.at(Fidelity::kInherited);
+  EXPECT_EQ(StudentsOf(inherited).size(), inherited.size());
+  std::set<std::string> full;
+  for (const Trial& trial : trials) {
+    const std::string words = PrecisionText(trial.architecture.encoder[0]);
+    if (trial.fidelity == Fidelity::kCost) {
+      full.insert(words);
+    } else {
+      EXPECT_EQ(words, "w4a8");
+    }
+  }
+  EXPECT_EQ(full.size(), space.options().precision.size());
+
+  options.rung_precision = "w5";
+  EXPECT_THROW(run(1), Error);
+  options.rung_precision = "w4a8";
+  options.other_precisions = false;
+  EXPECT_THROW(run(1), Error);
+}
+
 TEST(SuccessiveHalving, NeedsRungs) {
   const SearchSpace space = TestSpace();
   StudyOptions options;
