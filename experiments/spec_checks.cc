@@ -313,6 +313,19 @@ class SpecChecker {
       Refuse("search.rungs",
              "each once, the cheapest first: [\"inherited\", \"short\"]");
     }
+    const std::string& word = spec_.search.rung_precision;
+    if (word.empty() || rungs.empty()) return;
+    if (!spec_.search.other_precisions) {
+      Refuse("search.rung_precision",
+             "needs search.other_precisions: nothing else would measure the "
+             "other precisions");
+    }
+    const std::vector<std::string>& words = spec_.space.precision;
+    if (std::find(words.begin(), words.end(), word) == words.end()) {
+      Refuse("search.rung_precision", "\"" + word +
+                                          "\" is not in space.precision" +
+                                          DidYouMean(word, words));
+    }
   }
 
   const LocatedSpec& located_;

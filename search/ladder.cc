@@ -171,6 +171,8 @@ std::unique_ptr<SearchAlgorithm> MakeLadder(
   HONE_CHECK(options.rungs.size() >= 2);
   SearchSpaceOptions lower = context.space->options();
   if (!options.rung_precision.empty()) {
+    HONE_CHECK(std::count(lower.precision.begin(), lower.precision.end(),
+                          options.rung_precision) == 1);
     lower.precision = {options.rung_precision};
   }
   auto space = std::make_unique<SearchSpace>(lower, context.space->task());

@@ -1,6 +1,5 @@
 #include "search/make_algorithm.h"
 
-#include <algorithm>
 #include <functional>
 #include <map>
 
@@ -56,22 +55,6 @@ const std::map<std::string, Factory>& Factories() {
   return factories;
 }
 
-void CheckRungPrecision(const SearchSpace& space, const StudyOptions& options) {
-  const std::string& word = options.rung_precision;
-  if (word.empty()) return;
-  if (!options.other_precisions) {
-    throw Error(ErrorCode::kUsage,
-                "search.rung_precision needs search.other_precisions: nothing "
-                "else would measure the other precisions");
-  }
-  const auto& words = space.options().precision;
-  if (std::find(words.begin(), words.end(), word) == words.end()) {
-    throw Error(ErrorCode::kUsage, "search.rung_precision \"" + word +
-                                       "\" is not in space.precision" +
-                                       DidYouMean(word, words));
-  }
-}
-
 LadderOptions LadderOf(const AlgorithmContext& context,
                        const StudyOptions& options) {
   LadderOptions ladder{{},
@@ -102,7 +85,6 @@ std::unique_ptr<SearchAlgorithm> MakeSearchAlgorithm(
   const auto found = Factories().find(options.algorithm);
   if (found != Factories().end()) {
     if (options.rungs.empty()) return found->second(context, options);
-    CheckRungPrecision(*context.space, options);
     return MakeLadder(
         [&](const AlgorithmContext& lowest) {
           return found->second(lowest, options);

@@ -44,7 +44,7 @@ def train(args, seed):
     study = args.folder / f"{args.spec.stem}-{seed}.db"
     settings = dict(item.split("=", 1) for item in args.set)
     settings |= {"study.seed": seed, "search.trials": 1,
-                 "search.algorithm": "random"}
+                 "search.algorithm": "random", "search.rungs": "[]"}
     command = [args.hone, "search", args.spec, "--study", study, "--workers", 1]
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]

@@ -118,6 +118,18 @@ INSTANTIATE_TEST_SUITE_P(
                 "spec.toml:2:14: space.precision[0]: ", "is spelled 'w4'"},
         BadSpec{"UnknownAttention", "[space]\nattention = [\"lokal:3\"]\n",
                 "spec.toml:2:14: space.attention[0]: ", "local:8"},
+        BadSpec{"RungsOutOfOrder",
+                "[search]\nrungs = [\"short\", \"inherited\"]\n",
+                "spec.toml:2:9: search.rungs: ", "the cheapest first"},
+        BadSpec{
+            "RungPrecisionOfNoSpace",
+            "[search]\nrungs = [\"short\"]\nrung_precision = \"w8a9\"\n",
+            "spec.toml:3:18: search.rung_precision: ", "did you mean 'w8a8'?"},
+        BadSpec{"RungPrecisionAlone",
+                "[search]\nrungs = [\"short\"]\nrung_precision = \"w8a8\"\n"
+                "other_precisions = false\n",
+                "spec.toml:3:18: search.rung_precision: ",
+                "needs search.other_precisions"},
         BadSpec{"EmptyList", "[space]\nlayers = []\n",
                 "spec.toml:2:10: space.layers: ", "at least one"},
         BadSpec{"ChoiceTwice", "[space]\nlayers = [1, 2, 1]\n",

@@ -242,12 +242,6 @@ TEST(Ladder, RungsMayHaveOnePrecision) {
     }
   }
   EXPECT_EQ(full.size(), space.options().precision.size());
-
-  options.rung_precision = "w5";
-  EXPECT_THROW(run(1), Error);
-  options.rung_precision = "w4a8";
-  options.other_precisions = false;
-  EXPECT_THROW(run(1), Error);
 }
 
 TEST(SuccessiveHalving, NeedsRungs) {
