@@ -130,9 +130,10 @@ void SetPrecisionText(const std::string& text, BlockSpec& block) {
         precisions.begin(), precisions.end(),
         [&](const auto& one) { return ShortName(one.first) == name; });
     if (equals == std::string::npos || found == precisions.end()) {
-      throw Error(ErrorCode::kUsage, "'" + word + "' in '" + text +
-                                         "' is no precision of a layer of the "
-                                         "block, as in \"down=w4\"");
+      throw Error(ErrorCode::kUsage,
+                  word +
+                      ": no precision of a layer of the block, as in "
+                      "\"down=w4\"");
     }
     found->second = ParsePrecision(word.substr(equals + 1));
   }
