@@ -1,6 +1,9 @@
 #include "experiments/command.h"
 
+#include <iostream>
 #include <new>
+
+#include <unistd.h>
 
 #include "experiments/interrupt.h"
 #include "space/base/error.h"
@@ -119,6 +122,13 @@ int RunCommandLine(const std::vector<CommandGroup>& groups,
     context.err << "hone: internal error: " << error.what() << "\n";
   }
   return status;
+}
+
+int RunProgram(const std::vector<CommandGroup>& groups, int argc, char** argv) {
+  InstallInterruptHandlers();
+  const CommandContext context{std::cout, std::cerr, std::cin,
+                               isatty(STDERR_FILENO) == 1, Interrupted()};
+  return RunCommandLine(groups, {argv + 1, argv + argc}, context);
 }
 
 std::string ProgramVersion() { return HONE_VERSION; }

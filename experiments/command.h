@@ -50,6 +50,9 @@ int RunCommandLine(const std::vector<CommandGroup>& groups,
                    const std::vector<std::string>& words,
                    const CommandContext& context);
 
+// The same for main(): with handlers of interruptions, on the standard streams.
+int RunProgram(const std::vector<CommandGroup>& groups, int argc, char** argv);
+
 // Written into studies and cards.
 std::string ProgramVersion();
 

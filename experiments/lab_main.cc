@@ -1,13 +1,9 @@
 // The program hone-lab: every command.
 
-#include <iostream>
 #include <vector>
-
-#include <unistd.h>
 
 #include "experiments/command.h"
 #include "experiments/commands/commands.h"
-#include "experiments/interrupt.h"
 
 namespace hone {
 namespace {
@@ -30,9 +26,5 @@ std::vector<CommandGroup> Groups() {
 }  // namespace hone
 
 int main(int argc, char** argv) {
-  hone::InstallInterruptHandlers();
-  const hone::CommandContext context{std::cout, std::cerr, std::cin,
-                                     isatty(STDERR_FILENO) == 1,
-                                     hone::Interrupted()};
-  return hone::RunCommandLine(hone::Groups(), {argv + 1, argv + argc}, context);
+  return hone::RunProgram(hone::Groups(), argc, argv);
 }

@@ -14,7 +14,6 @@
 
 #include "experiments/command.h"
 #include "experiments/commands/commands.h"
-#include "experiments/interrupt.h"
 
 namespace {
 
@@ -46,9 +45,5 @@ int BecomeLab(char** argv) {
 int main(int argc, char** argv) {
   const hone::CommandGroup group = hone::StudyCommands();
   if (argc < 2 || !IsOwn(group, argv[1])) return BecomeLab(argv);
-  hone::InstallInterruptHandlers();
-  const hone::CommandContext context{std::cout, std::cerr, std::cin,
-                                     isatty(STDERR_FILENO) == 1,
-                                     hone::Interrupted()};
-  return hone::RunCommandLine({group}, {argv + 1, argv + argc}, context);
+  return hone::RunProgram({group}, argc, argv);
 }

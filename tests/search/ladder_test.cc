@@ -11,23 +11,34 @@
 namespace hone {
 namespace {
 
-// A study of `trials` rows with the rungs inherited and short below full.
-std::vector<Trial> LadderTrials(const std::string& algorithm,
-                                std::int64_t trials, std::uint64_t seed,
-                                bool other_precisions = false,
-                                const SearchSpace& space = TestSpace()) {
+StudyOptions LadderStudy(const std::string& algorithm, std::int64_t trials) {
   StudyOptions options;
   options.algorithm = algorithm;
   options.rungs = {"inherited", "short"};
-  options.other_precisions = other_precisions;
+  options.other_precisions = false;
   options.trials = trials;
   options.batch = 8;
+  return options;
+}
+
+std::vector<Trial> TrialsOf(const StudyOptions& options,
+                            const SearchSpace& space, std::uint64_t seed) {
   const auto search = MakeSearchAlgorithm(TestContext(space, seed), options);
   TestEvaluator evaluator;
   const auto store = MakeMemoryTrialStore();
   store->CreateStudy(TestInfo(seed));
   Study(*search, evaluator, *store, options).Run();
   return store->LoadTrials();
+}
+
+// A study of `trials` rows with the rungs inherited and short below full.
+std::vector<Trial> LadderTrials(const std::string& algorithm,
+                                std::int64_t trials, std::uint64_t seed,
+                                bool other_precisions = false,
+                                const SearchSpace& space = TestSpace()) {
+  StudyOptions options = LadderStudy(algorithm, trials);
+  options.other_precisions = other_precisions;
+  return TrialsOf(options, space, seed);
 }
 
 std::map<Fidelity, std::vector<const Trial*>> ByFidelity(
@@ -215,20 +226,10 @@ TEST(Ladder, BeatsFullTrialsOfAsManyRandomSamples) {
 // all precisions are measured.
 TEST(Ladder, RungsMayHaveOnePrecision) {
   const SearchSpace space = ManyPrecisions();
-  StudyOptions options;
-  options.algorithm = "nsga2";
-  options.rungs = {"inherited", "short"};
+  StudyOptions options = LadderStudy("nsga2", 200);
+  options.other_precisions = true;
   options.rung_precision = "w4a8";
-  options.trials = 200;
-  const auto run = [&](std::uint64_t seed) {
-    const auto search = MakeSearchAlgorithm(TestContext(space, seed), options);
-    TestEvaluator evaluator;
-    const auto store = MakeMemoryTrialStore();
-    store->CreateStudy(TestInfo(seed));
-    Study(*search, evaluator, *store, options).Run();
-    return store->LoadTrials();
-  };
-  const auto trials = run(3);
+  const auto trials = TrialsOf(options, space, 3);
   const auto rungs = ByFidelity(trials);
   const auto& inherited = rungs.at(Fidelity::kInherited);
   EXPECT_EQ(StudentsOf(inherited).size(), inherited.size());
