@@ -4,7 +4,9 @@
 #include <variant>
 #include <vector>
 
+#include "space/base/error.h"
 #include "space/block_layers.h"
+#include "space/network/transformer.h"
 
 namespace hone {
 namespace {
@@ -46,18 +48,6 @@ BlockSpec InF32(BlockSpec block, const Roles& roles) {
   for (const LinearRole role : roles) precisions[role] = Precision::kF32;
   SetPrecisions(precisions, block);
   return block;
-}
-
-// Calls visit("encoder.0", block) and so on.
-template <typename Whole, typename Visitor>
-void ForEachBlock(Whole& whole, Visitor visit) {
-  const auto all = [&](const std::string& side, auto& blocks) {
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      visit(side + "." + std::to_string(i), blocks[i]);
-    }
-  };
-  all("encoder", whole.encoder);
-  all("decoder", whole.decoder);
 }
 
 // Full attention with as many inputs and outputs, in one head where that can
@@ -152,9 +142,9 @@ Architecture WithF32WhereFaster(const Architecture& architecture,
 
 Environment PrecisionEntries(const Architecture& exported) {
   Environment entries;
-  ForEachBlock(exported, [&](const std::string& name, const BlockSpec& block) {
+  for (const auto& [name, block] : NamedBlocks(exported)) {
     entries[kEntry + name] = PrecisionText(block);
-  });
+  }
   return entries;
 }
 
@@ -163,27 +153,32 @@ Architecture ExportedArchitecture(const Architecture& architecture,
   Architecture exported = architecture;
   const auto* measured = std::get_if<Measurement>(&outcome);
   if (measured == nullptr) return exported;
-  const Environment& environment = measured->environment;
-  ForEachBlock(exported, [&](const std::string& name, BlockSpec& block) {
-    const auto found = environment.find(kEntry + name);
-    if (found != environment.end()) SetPrecisionText(found->second, block);
-  });
+  const auto read = [&](const char* side, std::vector<BlockSpec>& blocks) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const auto found =
+          measured->environment.find(kEntry + BlockName(side, i));
+      if (found == measured->environment.end()) continue;
+      SetPrecisionText(found->second, blocks[i]);
+    }
+  };
+  read("encoder", exported.encoder);
+  read("decoder", exported.decoder);
   return exported;
 }
 
 std::vector<std::string> LayersLeftInF32(const Architecture& asked,
                                          const Architecture& made) {
+  const std::vector<NamedBlock> before = NamedBlocks(asked);
+  const std::vector<NamedBlock> after = NamedBlocks(made);
+  HONE_CHECK_EQ(before.size(), after.size());
   std::vector<std::string> layers;
-  const std::vector<BlockSpec> after = AllBlocks(made);
-  std::size_t i = 0;
-  ForEachBlock(asked, [&](const std::string& name, const BlockSpec& before) {
-    const BlockSpec& block = after.at(i++);
-    for (const LinearRole role : LinearRolesOf(before)) {
-      const bool left = !PrecisionOf(before, role).IsFloat() &&
-                        PrecisionOf(block, role).IsFloat();
-      if (left) layers.push_back(name + "." + Name(role));
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    for (const LinearRole role : LinearRolesOf(before[i].block)) {
+      const bool left = !PrecisionOf(before[i].block, role).IsFloat() &&
+                        PrecisionOf(after[i].block, role).IsFloat();
+      if (left) layers.push_back(before[i].name + "." + Name(role));
     }
-  });
+  }
   return layers;
 }
 
