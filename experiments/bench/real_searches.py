@@ -8,9 +8,14 @@ is stopped as by Ctrl-C; what it needs for itself, such as the supernet, counts:
   random            random search, every trial trained in full
   uniform           the same of networks whose blocks are all alike
   random on ladder  random search on the spec's ladder and supernet
-  f32, then bits    the spec without quantization for a minute less; then each
-                    network of its front in every other precision of the spec,
-                    by `hone train`, which is what the minute is for
+  f32, then bits    the spec without quantization for --rounding-minutes less;
+                    then each network of its front in every other precision of
+                    the spec, by `hone train`, which is what they are for
+  f32 without bound, then bits
+                    the same without --bound, which only what is rounded has
+                    to keep
+With --bound all others have it as a hard constraint on the latency's ratio to
+the reference model, and whatever is above it does not count.
 The hypervolume is of accuracy and latency, as a ratio to the reference model
 that is timed in the same rounds, on the scale of search/front_scale.h, taken
 from the front of all of a seed's runs. Between two programs it also prints the
@@ -28,8 +33,6 @@ import time
 import tomllib
 
 from table_search import MARGIN, front, hypervolume
-
-ROUNDING_MINUTES = 1
 
 
 def overrides(**keys):
@@ -85,7 +88,7 @@ class Runs:
         return json.loads(self.call("trials", f"studies/{name}.db", "--json"))
 
     def quantized(self, arm, seed, keys, trials):
-        """The same students in other precisions, by `hone train`."""
+        """The front's students in other precisions, by `hone train`."""
         name = f"{arm.replace(' ', '-').replace(',', '')}-{seed}"
         kept = self.folder / f"{name}.json"
         if kept.exists():
@@ -112,14 +115,15 @@ class Runs:
         return more
 
 
-def full(trials):
-    return [t for t in trials
-            if t["state"] == "complete" and t["fidelity"] == "trained"]
-
-
 def point(trial):
     return (-trial["metrics"]["accuracy"]["value"],
             trial["metrics"]["latency_ratio"]["value"])
+
+
+def full(trials, bound=float("inf")):
+    return [t for t in trials
+            if t["state"] == "complete" and t["fidelity"] == "trained"
+            and point(t)[1] <= bound]
 
 
 def front_numbers(trials):
@@ -130,8 +134,8 @@ def front_numbers(trials):
 def most_times_faster(trials, others):
     """By the network of `trials` that gains most, and its accuracy."""
     gains = []
-    for loss, latency in map(point, full(trials)):
-        equal = [y for x, y in map(point, full(others)) if x <= loss]
+    for loss, latency in map(point, trials):
+        equal = [y for x, y in map(point, others) if x <= loss]
         gains.append((min(equal, default=float("inf")) / latency, -loss))
     return max(gains, default=(0, 0))
 
@@ -143,44 +147,51 @@ def main():
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--folder", required=True)
     parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--bound", type=float, default=float("inf"))
+    parser.add_argument("--rounding-minutes", type=float, default=1)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--only", nargs="+")
     args = parser.parse_args()
     runs = Runs(args)
-    many = {"search__trials": 100000}
+    unbounded = {"search__trials": 100000}
+    only_f32 = {"space__precision": ["f32"], "search__rung_precision": ""}
+    many = unbounded | ({} if args.bound == float("inf") else
+                        {"study__constraints":
+                         [f"latency_ratio <= {args.bound}"]})
     arms = {
         "hone": many,
         "random": many | {"search__algorithm": "random", "search__rungs": []},
         "uniform": many | {"search__algorithm": "uniform-scaling",
                            "search__rungs": []},
-        "f32, then bits": many | {"space__precision": ["f32"],
-                                  "search__rung_precision": ""},
+        "f32, then bits": many | only_f32,
+        "f32 without bound, then bits": unbounded | only_f32,
         "random on ladder": many | {"search__algorithm": "random"},
     }
     for seed in range(args.first_seed, args.first_seed + args.seeds):
-        results = {}
+        results, begun = {}, {}
         for arm, keys in arms.items():
             if args.only and arm not in args.only:
                 continue
-            rounds = arm == "f32, then bits"
+            rounds = arm.endswith("then bits")
             trials = runs.search(
                 arm, seed, keys,
-                args.minutes - (ROUNDING_MINUTES if rounds else 0))
+                args.minutes - (args.rounding_minutes if rounds else 0))
+            begun[arm] = len(trials)
             if rounds:
-                trials = full(trials) + runs.quantized(arm, seed, keys, trials)
-            results[arm] = trials
+                trials += runs.quantized(arm, seed, keys, trials)
+            results[arm] = full(trials, args.bound)
         everything = front([point(t) for trials in results.values()
-                            for t in full(trials)])
+                            for t in trials])
         low = [min(p[i] for p in everything) for i in (0, 1)]
         high = [max(p[i] for p in everything) for i in (0, 1)]
         for arm, trials in results.items():
             points = [tuple((v - low[i]) / (high[i] - low[i])
                             for i, v in enumerate(point(t)))
-                      for t in full(trials)]
+                      for t in trials]
             share = hypervolume(points) / (1 + MARGIN) ** 2
-            best = sorted(front([point(t) for t in full(trials)]))
-            print(f"| {seed} | {arm} | {len(trials)} | {len(full(trials))} | "
+            best = sorted(front([point(t) for t in trials]))
+            print(f"| {seed} | {arm} | {begun[arm]} | {len(trials)} | "
                   f"{share:.4f} | " + ", ".join(
                       f"{-100 * x:.2f} % {y:.4f}" for x, y in best) + " |",
                   flush=True)
