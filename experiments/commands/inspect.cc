@@ -66,7 +66,8 @@ std::vector<OptionSpec> InspectOptions() {
   std::vector<OptionSpec> options =
       MeasuringOptions("print JSON with every number");
   options.front().help =
-      "openvino, onnxruntime or libtorch; default: as in the card, but openvino "
+      "openvino, onnxruntime or libtorch; default: as in the card, but "
+      "openvino "
       "in place of onnxruntime";
   options.push_back({"target", "tensorrt",
                      "run nothing; list what the files break of TensorRT's "
