@@ -67,8 +67,7 @@ std::vector<OptionSpec> InspectOptions() {
       MeasuringOptions("print JSON with every number");
   options.front().help =
       "openvino, onnxruntime or libtorch; default: as in the card, but "
-      "openvino "
-      "in place of onnxruntime";
+      "openvino in place of onnxruntime";
   options.push_back({"target", "tensorrt",
                      "run nothing; list what the files break of TensorRT's "
                      "rules, exit status 1 if any"});
