@@ -30,13 +30,14 @@ Preparation PreparationOf(const ModelSession& session) {
   return {session.card.classes, session.vocabulary.get(), session.card.pixels};
 }
 
-OptionSpec EngineOption() {
+OptionSpec EngineOption(const std::string& fallback) {
   return {"engine", "NAME",
-          "openvino, onnxruntime or libtorch; default: as in the card"};
+          "openvino, onnxruntime or libtorch; default: " + fallback};
 }
 
-std::vector<OptionSpec> MeasuringOptions(const std::string& json_help) {
-  return {EngineOption(),
+std::vector<OptionSpec> MeasuringOptions(const std::string& json_help,
+                                         const std::string& engine) {
+  return {EngineOption(engine),
           {"threads", "N", "threads of the engine"},
           {"batch", "N", "sequences in one inference"},
           {"length", "N", "tokens in each sequence"},

@@ -30,11 +30,13 @@ ModelSession OpenModelFolder(const std::filesystem::path& folder,
                              const EngineOptions& options,
                              const std::string& engine = "");
 
-// --engine, for commands that run a model in the card's engine or another.
-OptionSpec EngineOption();
+// --engine, for commands that run a model in the card's engine or another;
+// `fallback` says in their help which one runs it without.
+OptionSpec EngineOption(const std::string& fallback = "as in the card");
 // The options by which commands say how a model is to be measured, and --json
 // with this help.
-std::vector<OptionSpec> MeasuringOptions(const std::string& json_help);
+std::vector<OptionSpec> MeasuringOptions(
+    const std::string& json_help, const std::string& engine = "as in the card");
 // The card's measurement, but for what the command line says otherwise.
 MeasurementOptions MeasurementFor(const Arguments& arguments,
                                   const ModelCard& card);

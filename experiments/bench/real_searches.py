@@ -20,7 +20,7 @@ The hypervolume is of accuracy and latency, as a ratio to the reference model
 that is timed in the same rounds, on the scale of search/front_scale.h, taken
 from the front of all of a seed's runs. Between two programs it also prints the
 most that a network of one is faster than every network of the other that is as
-accurate. Programs run one after another.
+accurate, of those for which the other has one. Programs run one after another.
 """
 import argparse
 import json
@@ -32,7 +32,7 @@ import sys
 import time
 import tomllib
 
-from table_search import MARGIN, front, hypervolume
+from table_search import MARGIN, Scale, front, most_times_faster
 
 
 def overrides(**keys):
@@ -131,15 +131,6 @@ def front_numbers(trials):
     return [t["number"] for t in full(trials) if point(t) in best]
 
 
-def most_times_faster(trials, others):
-    """By the network of `trials` that gains most, and its accuracy."""
-    gains = []
-    for loss, latency in map(point, trials):
-        equal = [y for x, y in map(point, others) if x <= loss]
-        gains.append((min(equal, default=float("inf")) / latency, -loss))
-    return max(gains, default=(0, 0))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hone", default="build/release/hone")
@@ -180,18 +171,12 @@ def main():
             begun[arm] = len(trials)
             if rounds:
                 trials += runs.quantized(arm, seed, keys, trials)
-            results[arm] = full(trials, args.bound)
-        everything = front([point(t) for trials in results.values()
-                            for t in trials])
-        low = [min(p[i] for p in everything) for i in (0, 1)]
-        high = [max(p[i] for p in everything) for i in (0, 1)]
-        for arm, trials in results.items():
-            points = [tuple((v - low[i]) / (high[i] - low[i])
-                            for i, v in enumerate(point(t)))
-                      for t in trials]
-            share = hypervolume(points) / (1 + MARGIN) ** 2
-            best = sorted(front([point(t) for t in trials]))
-            print(f"| {seed} | {arm} | {begun[arm]} | {len(trials)} | "
+            results[arm] = [point(t) for t in full(trials, args.bound)]
+        scale = Scale([p for points in results.values() for p in points])
+        for arm, points in results.items():
+            share = scale.hypervolume(points) / (1 + MARGIN) ** 2
+            best = sorted(front(points))
+            print(f"| {seed} | {arm} | {begun[arm]} | {len(points)} | "
                   f"{share:.4f} | " + ", ".join(
                       f"{-100 * x:.2f} % {y:.4f}" for x, y in best) + " |",
                   flush=True)

@@ -19,21 +19,12 @@ import argparse
 import json
 import subprocess
 
-from table_search import Table, front, hypervolume
+from table_search import Scale, Table, front, most_times_faster
 
 
 def ratios(trials):
     return {t["architecture_hash"]: t["metrics"]["latency_ratio"]["value"]
             for t in trials if t["state"] == "complete"}
-
-
-def faster(whole, rounded):
-    gains = []
-    for loss, latency in whole:
-        equal = [y for x, y in rounded if x <= loss]
-        if equal:
-            gains.append(min(equal) / latency)
-    return max(gains, default=float("nan"))
 
 
 def main():
@@ -82,20 +73,14 @@ def main():
             whole = points(best(trials, bound), judging).values()
             rounded = points(best([n for n in chosen if n in trials], bound),
                              judging).values()
-            everything = front([*whole, *rounded])
-            low = [min(p[i] for p in everything) for i in (0, 1)]
-            high = [max(p[i] for p in everything) for i in (0, 1)]
-
-            def volume(some):
-                return hypervolume(
-                    tuple((p[i] - low[i]) / (high[i] - low[i] or 1)
-                          for i in (0, 1)) for p in some)
-
+            scale = Scale([*whole, *rounded])
+            lost = 1 - (scale.hypervolume(rounded) /
+                        scale.hypervolume(whole))
             text = ["none" if b == float("inf") else f"{b:g}"
                     for b in (bound, relaxed)]
             print(f"| {text[0]} | {text[1]} | "
-                  f"{1 - volume(rounded) / volume(whole):.1%} | "
-                  f"{faster(whole, rounded):.2f} | "
+                  f"{lost:.1%} | "
+                  f"{most_times_faster(whole, rounded)[0]:.2f} | "
                   f"{-100 * min(x for x, _ in rounded):.2f} to "
                   f"{-100 * min(x for x, _ in whole):.2f} % |")
 

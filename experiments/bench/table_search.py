@@ -42,6 +42,35 @@ def hypervolume(points):
     return volume
 
 
+class Scale:
+    """Of points to be minimised, as search/front_scale.h has it: the best
+    values on their front are 0, the worst 1."""
+
+    def __init__(self, points):
+        best = front(points)
+        self.low = [min(p[i] for p in best) for i in (0, 1)]
+        self.span = [max(p[i] for p in best) - self.low[i] or 1
+                     for i in (0, 1)]
+
+    def scaled(self, point):
+        return tuple((point[i] - self.low[i]) / self.span[i] for i in (0, 1))
+
+    def hypervolume(self, points):
+        return hypervolume(map(self.scaled, points))
+
+
+def most_times_faster(points, others):
+    """The most that one of `points` (minus accuracy, latency) is faster than
+    each of `others` that is as accurate, and its accuracy; of those that have
+    such others."""
+    gains = []
+    for loss, latency in points:
+        equal = [y for x, y in others if x <= loss]
+        if equal:
+            gains.append((min(equal) / latency, -loss))
+    return max(gains, default=(float("nan"), float("nan")))
+
+
 class Table:
     def __init__(self, trials, fidelity, share):
         self.trials = [t for t in trials if t["fidelity"] == fidelity
@@ -49,18 +78,14 @@ class Table:
         raw = {t["number"]: (-t["metrics"]["accuracy"]["value"],
                              t["metrics"]["latency_ms"]["value"])
                for t in self.trials}
-        best = front(raw.values())
-        low = [min(p[i] for p in best) for i in (0, 1)]
-        high = [max(p[i] for p in best) for i in (0, 1)]
-        self.points = {
-            number: tuple((p[i] - low[i]) / (high[i] - low[i]) for i in (0, 1))
-            for number, p in raw.items()}
+        scale = Scale(raw.values())
+        self.points = {n: scale.scaled(p) for n, p in raw.items()}
         self.keys = {t["number"]: self.key(t["architecture"])
                      for t in self.trials}
         self.numbers = {key: number for number, key in self.keys.items()}
         self.precision_place = list(self.choices()["block"]).index("precision")
         self.goal = share * hypervolume(self.points.values())
-        self.front_size = len(best)
+        self.front_size = len(front(raw.values()))
 
     @staticmethod
     def words(block):

@@ -64,10 +64,8 @@ int CheckTarget(const Arguments& arguments, const std::filesystem::path& folder,
 
 std::vector<OptionSpec> InspectOptions() {
   std::vector<OptionSpec> options =
-      MeasuringOptions("print JSON with every number");
-  options.front().help =
-      "openvino, onnxruntime or libtorch; default: as in the card, but "
-      "openvino in place of onnxruntime";
+      MeasuringOptions("print JSON with every number",
+                       "as in the card, but openvino in place of onnxruntime");
   options.push_back({"target", "tensorrt",
                      "run nothing; list what the files break of TensorRT's "
                      "rules, exit status 1 if any"});
