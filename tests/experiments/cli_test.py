@@ -1,6 +1,7 @@
 """The program's commands on a simulated study, checked from outside."""
 
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -370,6 +371,41 @@ class SpecTest(CliTest):
         self.assertIn("space.layers: [1,2,3,4] in the study", message)
         self.assertNotIn("search.trials:", message)
         self.assertEqual(self.digest(), before)
+
+    def test_study_of_an_older_program_is_read_but_not_gone_on_with(self):
+        self.search("--set", "search.trials=10")
+        self.forget_key("search", "other_precisions")
+        self.assertEqual(len(self.json("trials", "s.db")), 10)
+        before = self.digest()
+        _, message = self.search("--set", "search.trials=20", expect=2)
+        self.assertIn("search.other_precisions: unknown in the study, true in "
+                      "the spec", message)
+        self.assertNotIn("search.trials:", message)
+        self.assertEqual(self.digest(), before)
+
+    def forget_key(self, table, key):
+        """Makes s.db a study of a program that did not know a key."""
+        def canonical(value):
+            return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+        def sha256(text):
+            return hashlib.sha256(text.encode()).hexdigest()
+
+        store = sqlite3.connect(self.folder / "s.db")
+        name, text, seed, version = store.execute(
+            "SELECT name, spec, seed, program_version FROM study").fetchone()
+        spec = json.loads(text)
+        self.assertEqual(canonical(spec), text)
+        del spec[table][key]
+        objectives = store.execute(
+            "SELECT metric, direction FROM objective ORDER BY position")
+        spec_hash = sha256(canonical(spec))
+        row_hash = sha256(canonical([name, spec, spec_hash, int(seed),
+                                     objectives.fetchall(), [], version]))
+        store.execute("UPDATE study SET spec = ?, spec_hash = ?, row_hash = ?",
+                      (canonical(spec), spec_hash, row_hash))
+        store.commit()
+        store.close()
 
     def test_bad_spec_writes_nothing(self):
         spec = self.folder / "bad.toml"
