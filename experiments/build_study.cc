@@ -110,9 +110,9 @@ void WarnOfSaturation(const SearchSpec& spec) {
     return;
   }
   LogWarning(
-      "this CPU has no VNNI: sums of u8 x s8 products saturate, and 8-bit "
-      "layers may lose accuracy here; quantization.reduce_range = true avoids "
-      "it with 7-bit weights");
+      "this CPU has no VNNI: sums of u8 x s8 products saturate, so that 8-bit "
+      "networks compute something else here and their trials may fail; "
+      "quantization.reduce_range = true avoids it with 7-bit weights");
 }
 
 std::filesystem::path MachineLockFolder() {

@@ -30,11 +30,13 @@ void ProgressReporter::OnPhase(const std::string& phase, double done,
   }
 }
 
-void ProgressReporter::OnTrials(std::int64_t done, std::int64_t total) {
+void ProgressReporter::OnTrials(std::int64_t done, std::int64_t total,
+                                std::int64_t failed) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (first_ < 0) first_ = next_plain_ = done;
   done_ = done;
   total_ = total;
+  failed_ = failed;
   if (terminal_) {
     Draw(false);
   } else if (done_ >= next_plain_) {
@@ -54,7 +56,9 @@ void ProgressReporter::Clear() {
 
 std::string ProgressReporter::Line() const {
   std::ostringstream out;
-  out << done_ << " of " << total_ << " trials" << Estimate();
+  out << done_ << " of " << total_ << " trials";
+  if (failed_ > 0) out << ", " << failed_ << " failed";
+  out << Estimate();
   return out.str();
 }
 

@@ -24,8 +24,9 @@ class ProgressReporter {
       OnPhase(phase, done, total);
     };
   }
-  // `done` of `total` trials of the study are finished.
-  void OnTrials(std::int64_t done, std::int64_t total);
+  // `done` of `total` trials of the study are finished, `failed` of them in
+  // vain.
+  void OnTrials(std::int64_t done, std::int64_t total, std::int64_t failed);
   // Clears the rewritten line, so that other text can be written.
   void Clear();
 
@@ -44,6 +45,7 @@ class ProgressReporter {
   std::int64_t first_ = -1;  // trials that were there at the start
   std::int64_t done_ = 0;
   std::int64_t total_ = 0;
+  std::int64_t failed_ = 0;
   std::int64_t next_plain_ = 0;
   std::string phase_;
   double phase_share_ = 0;

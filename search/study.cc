@@ -44,9 +44,24 @@ void Study::RunBatches() {
     const std::vector<Proposal> proposals = algorithm_.Suggest(first, batch);
     const std::vector<Trial> trials =
         RunBatch(first, proposals, stored, info->seed);
+    CheckHope(trials);
     if (static_cast<int>(trials.size()) < batch) return;
     algorithm_.Observe(trials);
   }
+}
+
+void Study::CheckHope(const std::vector<Trial>& batch) {
+  for (const Trial& trial : batch) {
+    if (trial.state() == TrialState::kComplete) hopeful_ = true;
+  }
+  if (hopeful_ || batch.empty()) return;
+  const std::int64_t failed = batch.back().number + 1;
+  if (failed < kHopelessTrials) return;
+  const Failure& failure = std::get<Failure>(batch.back().outcome);
+  throw Error(ErrorCode::kUsage,
+              "all of the first " + std::to_string(failed) +
+                  " trials failed, so the search ends here; the last one (" +
+                  failure.code + "): " + failure.reason);
 }
 
 std::vector<Trial> Study::RunBatch(std::int64_t first,

@@ -18,6 +18,9 @@ namespace hone {
 // was killed, however often, goes on as if it had not been.
 class Study {
  public:
+  // So many trials do not all fail by chance.
+  static constexpr std::int64_t kHopelessTrials = 16;
+
   // Told of every finished trial, in order; `stored` ones were there before.
   using OnTrial = std::function<void(const Trial& trial, bool stored)>;
 
@@ -40,6 +43,7 @@ class Study {
   // begin at multiples of options.batch whatever the number of trials, so a
   // raised number continues the same study. Stored trials are replayed through
   // the algorithm and must be what it suggests again, else Error{kIntegrity}.
+  // When kHopelessTrials and more have all failed: Error{kUsage}.
   void Run();
 
  private:
@@ -48,6 +52,8 @@ class Study {
                               const std::vector<Trial>& stored,
                               std::uint64_t seed);
   void RunBatches();
+  // Told of each batch in order, stored or not.
+  void CheckHope(const std::vector<Trial>& batch);
   void StoreFinished();
 
   SearchAlgorithm& algorithm_;
@@ -59,6 +65,7 @@ class Study {
   std::chrono::milliseconds store_interval_{250};
   std::chrono::steady_clock::time_point last_stored_;
   std::vector<Trial> finished_;  // not stored yet
+  bool hopeful_ = false;         // a trial was completed
 };
 
 // The present time in UTC, "2026-01-31T12:00:00Z".

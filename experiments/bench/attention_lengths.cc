@@ -21,6 +21,7 @@
 
 #include "eval/attention_time.h"
 #include "eval/engine/cpu.h"
+#include "experiments/bench/bench_main.h"
 #include "space/base/error.h"
 #include "space/base/json.h"
 #include "train/trainer.h"
@@ -199,10 +200,5 @@ int Main(const std::vector<std::string>& arguments) {
 }  // namespace hone
 
 int main(int argc, char** argv) {
-  try {
-    return hone::Main({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "attention_lengths: " << error.what() << "\n";
-    return 1;
-  }
+  return hone::RunBenchmark("attention_lengths", hone::Main, argc, argv);
 }

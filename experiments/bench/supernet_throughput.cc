@@ -23,6 +23,7 @@
 #include <ATen/ops/cross_entropy_loss.h>
 
 #include "eval/latency.h"
+#include "experiments/bench/bench_main.h"
 #include "experiments/search_spec.h"
 #include "space/base/error.h"
 #include "space/base/file.h"
@@ -189,10 +190,5 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace hone
 
 int main(int argc, char** argv) {
-  try {
-    return hone::Main({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "supernet_throughput: " << error.what() << "\n";
-    return 1;
-  }
+  return hone::RunBenchmark("supernet_throughput", hone::Main, argc, argv);
 }

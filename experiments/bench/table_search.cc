@@ -14,6 +14,7 @@
 
 #include "eval/evaluator.h"
 #include "experiments/arguments.h"
+#include "experiments/bench/bench_main.h"
 #include "experiments/search_spec.h"
 #include "search/make_algorithm.h"
 #include "search/sqlite_trial_store.h"
@@ -131,10 +132,5 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace hone
 
 int main(int argc, char** argv) {
-  try {
-    return hone::Main({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "table_search: " << error.what() << "\n";
-    return 1;
-  }
+  return hone::RunBenchmark("table_search", hone::Main, argc, argv);
 }

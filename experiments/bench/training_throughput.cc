@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "experiments/bench/bench_main.h"
 #include "experiments/search_spec.h"
 #include "space/base/file.h"
 #include "space/base/json.h"
@@ -139,10 +140,5 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace hone
 
 int main(int argc, char** argv) {
-  try {
-    return hone::Main({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::cerr << "training_throughput: " << error.what() << "\n";
-    return 1;
-  }
+  return hone::RunBenchmark("training_throughput", hone::Main, argc, argv);
 }

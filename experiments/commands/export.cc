@@ -81,7 +81,11 @@ int RunExport(const Arguments& arguments, const CommandContext& context) {
   const std::filesystem::path artifacts = ArtifactsPath(path);
   SearchSpec spec = SpecFromJson(study.info.spec);
   const bool for_tensorrt = ForTensorRt(arguments);
-  if (for_tensorrt) spec.quantization.symmetric_activations = true;
+  if (for_tensorrt) {
+    spec.quantization.symmetric_activations = true;
+    // Its sums have 32 bits.
+    spec.quantization.reduce_range = false;
+  }
   const Workbench workbench(spec, artifacts, 1, {}, &context.cancelled);
   ModelCard card = CardOf(trial, spec, workbench);
   card.study = study.info.name;

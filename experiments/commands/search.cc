@@ -143,12 +143,17 @@ void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
   const FileLock lock =
       FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
   SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
-  progress.OnTrials(BeginStudy(store, InfoOf(spec), path), spec.search.trials);
+  progress.OnTrials(BeginStudy(store, InfoOf(spec), path), spec.search.trials,
+                    0);
   const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
   Study study(*algorithm, workbench.evaluator(), store, spec.search);
   study.set_cancelled(&context.cancelled);
+  std::int64_t failed = 0;
   study.set_on_trial([&](const Trial& trial, bool stored) {
-    if (!stored) progress.OnTrials(trial.number + 1, spec.search.trials);
+    if (trial.state() == TrialState::kFailed) ++failed;
+    if (!stored) {
+      progress.OnTrials(trial.number + 1, spec.search.trials, failed);
+    }
   });
   study.Run();
 }

@@ -1,13 +1,16 @@
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include "eval/engine/cpu.h"
 #include "eval/export/onnx_export.h"
 #include "eval/export/onnx_ops.h"
 #include "space/base/rng.h"
 #include "tests/eval/engine_testing.h"
+#include "train/compress/matrix_quantization.h"
 #include "train/compress/stored_matrix.h"
 #include "train/eager_ops.h"
 
@@ -33,8 +36,11 @@ class IntegerLayer {
     for (std::size_t i = 0; i < table.size(); ++i) {
       table[i] = static_cast<std::int8_t>(static_cast<int>(i) - levels / 2);
     }
+    const int reach = std::min(
+        levels / 2 - 1,
+        SaturatesInt8(DescribeCpu()) ? static_cast<int>(kReducedLimit) : 127);
     for (std::int64_t i = 0; i < in * out; ++i) {
-      const int place = 1 + Draw(levels - 1);
+      const int place = levels / 2 - reach + Draw(2 * reach + 1);
       places.push_back(static_cast<std::uint8_t>(place));
       weight_.push_back(place - levels / 2);
     }

@@ -117,11 +117,13 @@ TensorData Make(DType dtype, const Shape& shape, const std::vector<T>& values) {
 }
 
 // Some levels for each precision; those of one bit less than 4 are evenly
-// spaced, since the file adds two planes of bits.
+// spaced, since the file adds two planes of bits. With 8-bit activations none
+// for which a CPU without VNNI would need 17 bits.
 std::vector<int> SomeLevels(const Precision& precision) {
   if (precision.weight_bits == 8) {
-    std::vector<int> levels(255);
-    std::iota(levels.begin(), levels.end(), -127);
+    const int limit = precision.int8_activations ? 63 : 127;
+    std::vector<int> levels(static_cast<std::size_t>(2 * limit + 1));
+    std::iota(levels.begin(), levels.end(), -limit);
     return levels;
   }
   const int count = 1 << precision.weight_bits;

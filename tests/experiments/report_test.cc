@@ -86,12 +86,12 @@ TEST(ProgressTest, PlainLinesAreFewAndWhole) {
   std::ostringstream out;
   {
     ProgressReporter progress(out, false);
-    for (int i = 0; i <= 500; ++i) progress.OnTrials(i, 500);
+    for (int i = 0; i <= 500; ++i) progress.OnTrials(i, 500, i / 2);
   }
   const std::string text = out.str();
   EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 12);
   EXPECT_THAT(text, HasSubstr("hone: 0 of 500 trials\n"));
-  EXPECT_THAT(text, HasSubstr("hone: 500 of 500 trials\n"));
+  EXPECT_THAT(text, HasSubstr("hone: 500 of 500 trials, 250 failed\n"));
   EXPECT_THAT(text, Not(HasSubstr("\r")));
 }
 
@@ -99,7 +99,7 @@ TEST(ProgressTest, TerminalLineIsClearedAtTheEnd) {
   std::ostringstream out;
   {
     ProgressReporter progress(out, true);
-    progress.OnTrials(3, 10);
+    progress.OnTrials(3, 10, 0);
     progress.OnPhase("training", 1, 2);
   }
   const std::string text = out.str();

@@ -158,6 +158,53 @@ TEST(Study, RefusesALogThatItWouldNotWrite) {
   }
 }
 
+// Fails every trial before the given one.
+class LateEvaluator : public Evaluator {
+ public:
+  explicit LateEvaluator(std::int64_t first) : first_(first) {}
+  std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override {
+    std::vector<Outcome> outcomes = inner_.Evaluate(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (batch[i].number < first_) outcomes[i] = Failure{"parity", "too far"};
+    }
+    return outcomes;
+  }
+
+ private:
+  std::int64_t first_;
+  TestEvaluator inner_;
+};
+
+TEST(Study, EndsWhenAllOfItsFirstTrialsFailed) {
+  const SearchSpace space = TestSpace();
+  for (const std::int64_t first : {15, 16}) {
+    const auto store = MakeMemoryTrialStore();
+    store->CreateStudy(TestInfo(5));
+    StudyOptions options;
+    options.trials = 40;
+    // Told again, it ends again; what it has stays.
+    for (int run = 0; run < 2; ++run) {
+      const auto algorithm = TestAlgorithm("nsga2", TestContext(space, 5));
+      LateEvaluator evaluator(first);
+      Study study(*algorithm, evaluator, *store, options);
+      if (first == 15) {
+        EXPECT_NO_THROW(study.Run());
+        continue;
+      }
+      try {
+        study.Run();
+        FAIL();
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kUsage);
+        EXPECT_STREQ(error.what(),
+                     "all of the first 16 trials failed, so the search ends "
+                     "here; the last one (parity): too far");
+      }
+    }
+    EXPECT_EQ(store->LoadTrials().size(), first == 15 ? 40u : 16u);
+  }
+}
+
 TEST(Study, StopsBetweenBatchesWhenCancelled) {
   const SearchSpace space = TestSpace();
   const auto algorithm = TestAlgorithm("random", TestContext(space, 5));

@@ -180,13 +180,37 @@ TEST_P(QuantizeTest, LogitsStayCloseToF32) {
             LogitsSqnr(TinyArchitecture(64, Precision::kW4)) + 6);
 }
 
-TEST_P(QuantizeTest, ReducedRangeHolds) {
-  const NamedTensors quantized =
-      Quantize(TinyArchitecture(16, Precision::kW8A8), {.reduce_range = true});
-  const TensorData& codes = quantized.at("encoder.0.attention.key.weight");
-  for (std::int64_t i = 0; i < codes.elements(); ++i) {
-    EXPECT_LE(std::abs(codes.data<std::int8_t>()[i]), 63);
+// The largest number that a layer's weights are in units of their scale.
+int LargestLevel(const NamedTensors& quantized) {
+  const std::string weight = "encoder.0.attention.key.weight";
+  const auto table = quantized.find(weight + "_levels");
+  const TensorData& levels =
+      table == quantized.end() ? quantized.at(weight) : table->second;
+  int largest = 0;
+  for (std::int64_t i = 0; i < levels.elements(); ++i) {
+    largest = std::max(largest, std::abs(int{levels.data<std::int8_t>()[i]}));
   }
+  return largest;
+}
+
+TEST_P(QuantizeTest, PairsOfProductsWithActivationsFitSixteenBits) {
+  for (const Precision& precision : EveryPrecision()) {
+    if (!precision.int8_activations ||
+        precision.levels == Levels::kAsymmetric) {
+      continue;
+    }
+    const int largest = LargestLevel(Quantize(TinyArchitecture(16, precision)));
+    EXPECT_LE(2 * 255 * largest, 32767) << Name(precision);
+  }
+  EXPECT_EQ(LargestLevel(Quantize(TinyArchitecture(16, Precision::kW8A8))), 63);
+}
+
+TEST_P(QuantizeTest, TheRangeIsWholeWhereNothingSaturates) {
+  EXPECT_EQ(LargestLevel(Quantize(TinyArchitecture(16, Precision::kW8A8),
+                                  {.reduce_range = false})),
+            127);
+  EXPECT_EQ(LargestLevel(Quantize(TinyArchitecture(16, ParsePrecision("w8")))),
+            127);
 }
 
 // Each way to round better leaves logits closer, or as close.

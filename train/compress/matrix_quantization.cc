@@ -15,7 +15,6 @@ namespace {
 constexpr int kClipSteps = 29;
 constexpr double kSmallestClip = 0.3;
 constexpr int kClusterRounds = 30;
-constexpr double kFullScale = 127;
 // Of a block of zeros, which odd levels cannot name: small beside weights, and
 // not so small that a bias in its units would overflow.
 constexpr double kZeroScale = 1e-6;
@@ -56,7 +55,8 @@ std::vector<std::int8_t> OddNumbers(std::int64_t bits) {
   return table;
 }
 
-std::vector<std::int8_t> FixedTable(const Precision& precision) {
+std::vector<std::int8_t> FixedTable(const Precision& precision,
+                                    std::int64_t limit) {
   switch (precision.levels) {
     case Levels::kUniform:
       return precision.weight_bits < 4 ? OddNumbers(precision.weight_bits)
@@ -64,15 +64,16 @@ std::vector<std::int8_t> FixedTable(const Precision& precision) {
     case Levels::kNf4: {
       std::vector<std::int8_t> table;
       for (const double level : kNf4) {
-        table.push_back(
-            static_cast<std::int8_t>(std::lround(level * kFullScale)));
+        table.push_back(static_cast<std::int8_t>(
+            std::lround(level * static_cast<double>(limit))));
       }
       return table;
     }
     case Levels::kLog2:
       return BothSigns({1, 2, 4, 8, 16, 32, 64});
     case Levels::kApot:
-      return BothSigns({12, 24, 36, 48, 72, 96, 120});
+      return BothSigns(limit < 120 ? std::vector{6, 12, 18, 24, 36, 48, 60}
+                                   : std::vector{12, 24, 36, 48, 72, 96, 120});
     case Levels::kAsymmetric:
     case Levels::kKMeans:
       break;
@@ -193,7 +194,8 @@ AsymmetricGrid BestGrid(std::span<const float> block, double highest,
 // Lloyd's algorithm in one dimension, from the quantiles; over each block's
 // values divided by its largest magnitude.
 std::vector<std::int8_t> ClusterTable(const std::vector<float>& weights,
-                                      std::int64_t block, std::int64_t bits) {
+                                      std::int64_t block, std::int64_t bits,
+                                      std::int64_t limit) {
   std::vector<double> values;
   for (std::size_t start = 0; start < weights.size();
        start += static_cast<std::size_t>(block)) {
@@ -232,7 +234,8 @@ std::vector<std::int8_t> ClusterTable(const std::vector<float>& weights,
   }
   std::vector<std::int8_t> table;
   for (const double mean : means) {
-    table.push_back(static_cast<std::int8_t>(std::lround(mean * kFullScale)));
+    table.push_back(static_cast<std::int8_t>(
+        std::lround(mean * static_cast<double>(limit))));
   }
   return table;
 }
@@ -241,7 +244,7 @@ std::vector<std::int8_t> ClusterTable(const std::vector<float>& weights,
 
 CodeLevels::CodeLevels(const Precision& precision, std::int64_t limit,
                        std::vector<std::int8_t> table)
-    : table_(table.empty() ? FixedTable(precision) : std::move(table)) {
+    : table_(table.empty() ? FixedTable(precision, limit) : std::move(table)) {
   if (!table_.empty()) {
     lowest_ = table_.front();
     highest_ = table_.back();
@@ -280,7 +283,7 @@ QuantizedMatrix QuantizeMatrix(const std::vector<float>& weights,
       static_cast<double>((std::int64_t{1} << precision.weight_bits) - 1);
   std::vector<std::int8_t> table;
   if (precision.levels == Levels::kKMeans) {
-    table = ClusterTable(weights, block, precision.weight_bits);
+    table = ClusterTable(weights, block, precision.weight_bits, options.limit);
   }
   const CodeLevels levels(precision, options.limit, std::move(table));
   for (std::size_t start = 0; start < weights.size();

@@ -12,17 +12,19 @@ namespace hone {
 //   4 bits        -8..7
 //   3, 2 bits     the odd numbers -7..7, -3..3: symmetric and without a zero
 //   asymmetric    code - zero point, codes 0..2^bits - 1
-//   nf4           127 times the quantiles of N(0,1) of Dettmers et al. 2023
+//   nf4           limit times the quantiles of N(0,1) of Dettmers et al. 2023
 //                 (QLoRA, appendix E), rounded
-//   kmeans        127 times the cluster means, rounded
+//   kmeans        limit times the cluster means, rounded
 //   log2          0 and +-1, 2, 4, ..., 64
-//   apot          sums of {0, 8, 4, 1} and {0, 2}, both signs, times 12
-//                 (Li et al. 2020, eq. 3, as in the authors' code for 3 bits
-//                 and a sign)
-// All levels fit 8 bits, so that integer kernels can multiply them.
+//   apot          sums of {0, 8, 4, 1} and {0, 2}, both signs, times 12, or 6
+//                 within a smaller limit (Li et al. 2020, eq. 3, as in the
+//                 authors' code for 3 bits and a sign)
+// All levels fit 8 bits, so that integer kernels can multiply them. The limit
+// is 127, or kReducedLimit where pairs of u8 x s8 products are added in 16
+// bits: 2 x 255 x 127 does not fit them, 2 x 255 x 64 does.
+inline constexpr std::int64_t kReducedLimit = 63;
 class CodeLevels {
  public:
-  // `limit` of 8 bits: 127, or 63 where u8 x s8 products would saturate.
   // kmeans: `table` holds the levels.
   explicit CodeLevels(const Precision& precision, std::int64_t limit = 127,
                       std::vector<std::int8_t> table = {});
@@ -56,7 +58,7 @@ struct QuantizedMatrix {
 };
 
 struct MatrixOptions {
-  std::int64_t limit = 127;  // of 8-bit codes
+  std::int64_t limit = 127;  // of CodeLevels
   // The scale that just holds a block's largest magnitude, instead of the one
   // with the least squared error.
   bool largest = false;

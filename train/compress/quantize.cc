@@ -32,8 +32,11 @@ bool HasProductsInA8(const Architecture& architecture) {
   });
 }
 
-MatrixOptions RoundingOf(const QuantizationOptions& options) {
-  return {.limit = options.reduce_range ? 63 : 127};
+// Weights that are multiplied in f32 have nothing that could saturate.
+MatrixOptions RoundingOf(const Precision& precision,
+                         const QuantizationOptions& options) {
+  if (!options.reduce_range || !precision.int8_activations) return {};
+  return {.limit = kReducedLimit};
 }
 
 // X^T X of every tensor that quantized layers read, by LinearUse::input.
@@ -63,13 +66,14 @@ Matrices RoundWeights(CalibrationRun& run, const LinearUses& linears,
     const LinearSpec& spec = use.spec;
     if (spec.precision.IsFloat()) continue;
     const std::vector<float> values = Floats(weights, name + ".weight");
+    const MatrixOptions rounding = RoundingOf(spec.precision, options);
     const auto hessian = hessians.find(use.input);
-    matrices[name] = hessian == hessians.end()
-                         ? QuantizeMatrix(values, spec.out, spec.in,
-                                          spec.precision, RoundingOf(options))
-                         : QuantizeByGptq(values, spec.out, spec.in,
-                                          spec.precision, hessian->second,
-                                          kGptqDamping, RoundingOf(options));
+    matrices[name] =
+        hessian == hessians.end()
+            ? QuantizeMatrix(values, spec.out, spec.in, spec.precision,
+                             rounding)
+            : QuantizeByGptq(values, spec.out, spec.in, spec.precision,
+                             hessian->second, kGptqDamping, rounding);
   }
   return matrices;
 }

@@ -26,7 +26,7 @@ struct QuantizationOptions {
   std::string rounding = "nearest";
   bool smoothing = false;
   bool bias_correction = false;
-  bool reduce_range = false;
+  bool reduce_range = true;
   bool f32_where_faster = false;
   std::int64_t qat_steps = 0;
   double qat_learning_rate = 2e-4;
@@ -57,7 +57,9 @@ struct QuantizationOptions {
     visit("bias_correction", self.bias_correction, AnyValue{},
           "shift biases by the mean error of each output");
     visit("reduce_range", self.reduce_range, AnyValue{},
-          "7-bit weights, for CPUs whose u8 x s8 products saturate (no VNNI)");
+          "weights that multiply 8-bit activations have 7 bits, so that the "
+          "file computes the same on CPUs whose u8 x s8 products saturate (no "
+          "VNNI); false: 8 bits, for others alone");
     visit("f32_where_faster", self.f32_where_faster, AnyValue{},
           "leave those layers in f32 that the engine (the first, of \"auto\") "
           "multiplies faster so; "
