@@ -13,7 +13,7 @@ constexpr std::int64_t kPlainLines = 10;
 }  // namespace
 
 ProgressReporter::ProgressReporter(std::ostream& out, bool terminal)
-    : out_(out), terminal_(terminal), start_(Clock::now()) {}
+    : out_(out), terminal_(terminal) {}
 
 ProgressReporter::~ProgressReporter() { Clear(); }
 
@@ -33,7 +33,12 @@ void ProgressReporter::OnPhase(const std::string& phase, double done,
 void ProgressReporter::OnTrials(std::int64_t done, std::int64_t total,
                                 std::int64_t failed) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (first_ < 0) first_ = next_plain_ = done;
+  if (first_ < 0) {
+    first_ = next_plain_ = done;
+  } else if (warm_ < 0) {
+    warm_ = done;
+    warm_time_ = Clock::now();
+  }
   done_ = done;
   total_ = total;
   failed_ = failed;
@@ -63,9 +68,9 @@ std::string ProgressReporter::Line() const {
 }
 
 std::string ProgressReporter::Estimate() const {
-  const std::int64_t made = done_ - std::max<std::int64_t>(first_, 0);
-  if (made <= 0 || done_ >= total_) return {};
-  const std::chrono::duration<double> spent = Clock::now() - start_;
+  const std::int64_t made = done_ - warm_;
+  if (warm_ < 0 || made <= 0 || done_ >= total_) return {};
+  const std::chrono::duration<double> spent = Clock::now() - warm_time_;
   return ", " +
          DurationText(spent.count() / static_cast<double>(made) *
                       static_cast<double>(total_ - done_)) +

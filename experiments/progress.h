@@ -25,7 +25,9 @@ class ProgressReporter {
     };
   }
   // `done` of `total` trials of the study are finished, `failed` of them in
-  // vain.
+  // vain. To be called at the start and after each batch: what the first one
+  // took, set-up included, says nothing of the others, so that only from the
+  // second on the time that is left is estimated.
   void OnTrials(std::int64_t done, std::int64_t total, std::int64_t failed);
   // Clears the rewritten line, so that other text can be written.
   void Clear();
@@ -40,9 +42,10 @@ class ProgressReporter {
   std::mutex mutex_;
   std::ostream& out_;
   const bool terminal_;
-  const Clock::time_point start_;
   Clock::time_point last_draw_;
   std::int64_t first_ = -1;  // trials that were there at the start
+  std::int64_t warm_ = -1;   // trials behind the first batch
+  Clock::time_point warm_time_;
   std::int64_t done_ = 0;
   std::int64_t total_ = 0;
   std::int64_t failed_ = 0;

@@ -23,6 +23,7 @@ QAT = {"quantization.qat_steps": 500}
 VARIANTS = {
     "f32": ("f32", {}),
     "w8a8": ("w8a8", {}),
+    "w8a8 8-bit weights": ("w8a8", {"quantization.reduce_range": "false"}),
     "w8a8 auto": ("w8a8", AUTO),
     "w8a8 entropy": ("w8a8", {"quantization.calibration": "entropy"}),
     "w8a8 min-max": ("w8a8", {"quantization.calibration": "min-max"}),

@@ -151,8 +151,10 @@ void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
   std::int64_t failed = 0;
   study.set_on_trial([&](const Trial& trial, bool stored) {
     if (trial.state() == TrialState::kFailed) ++failed;
-    if (!stored) {
-      progress.OnTrials(trial.number + 1, spec.search.trials, failed);
+    const std::int64_t done = trial.number + 1;
+    if (!stored &&
+        (done % spec.search.batch == 0 || done == spec.search.trials)) {
+      progress.OnTrials(done, spec.search.trials, failed);
     }
   });
   study.Run();

@@ -95,6 +95,17 @@ TEST(ProgressTest, PlainLinesAreFewAndWhole) {
   EXPECT_THAT(text, Not(HasSubstr("\r")));
 }
 
+TEST(ProgressTest, EstimatesFromTheSecondBatchOn) {
+  std::ostringstream out;
+  {
+    ProgressReporter progress(out, false);
+    for (const int done : {0, 8, 16, 24}) progress.OnTrials(done, 24, 0);
+  }
+  EXPECT_EQ(out.str(),
+            "hone: 0 of 24 trials\nhone: 8 of 24 trials\n"
+            "hone: 16 of 24 trials, about 1 s left\nhone: 24 of 24 trials\n");
+}
+
 TEST(ProgressTest, TerminalLineIsClearedAtTheEnd) {
   std::ostringstream out;
   {
