@@ -7,6 +7,10 @@
 
 namespace hone {
 
+// The limit of levels with which pairs of u8 x s8 products fit 16 bits, in
+// which CPUs without VNNI add them. That of 8 bits alone is 127.
+inline constexpr std::int64_t kReducedLimit = 63;
+
 // What the codes of a precision stand for, in units of the scale.
 //   8 bits        -limit..limit
 //   4 bits        -8..7
@@ -19,10 +23,7 @@ namespace hone {
 //   apot          sums of {0, 8, 4, 1} and {0, 2}, both signs, times 12, or 6
 //                 within a smaller limit (Li et al. 2020, eq. 3, as in the
 //                 authors' code for 3 bits and a sign)
-// All levels fit 8 bits, so that integer kernels can multiply them. The limit
-// is 127, or kReducedLimit where pairs of u8 x s8 products are added in 16
-// bits: 2 x 255 x 127 does not fit them, 2 x 255 x 64 does.
-inline constexpr std::int64_t kReducedLimit = 63;
+// All levels fit 8 bits, so that integer kernels can multiply them.
 class CodeLevels {
  public:
   // kmeans: `table` holds the levels.
