@@ -39,4 +39,15 @@ bool IsWallClock(const std::string& metric) {
   return metric.ends_with("_seconds");
 }
 
+bool IsQuality(const std::string& metric) {
+  return metric == "accuracy" || metric == "macro_f1" || metric == "bleu" ||
+         metric == "perplexity" || metric.starts_with("nats_per_") ||
+         metric.starts_with("bits_per_");
+}
+
+bool IsLatency(const std::string& metric) {
+  return metric.starts_with("latency_") || metric.ends_with("_ms") ||
+         metric == "ms_per_token";
+}
+
 }  // namespace hone

@@ -67,5 +67,9 @@ using Outcome = std::variant<Measurement, Failure>;
 // Metrics whose values depend on the machine's clock and are therefore no part
 // of a study's digest: those that end in "_seconds".
 bool IsWallClock(const std::string& metric);
+// What a network's answers are judged by: training it further changes them.
+bool IsQuality(const std::string& metric);
+// Times of exported networks and ratios of such: no two readings are the same.
+bool IsLatency(const std::string& metric);
 
 }  // namespace hone

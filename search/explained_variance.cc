@@ -50,10 +50,11 @@ ExplainedVariance Explain(const std::vector<std::vector<double>>& features,
   double fitted = 0;
   std::vector<std::vector<double>> directions;
   for (std::size_t column = 0; column < features[0].size(); ++column) {
-    std::vector<double> feature;
-    for (const auto& row : features) feature.push_back(row.at(column));
-    feature = Centred(std::move(feature));
+    std::vector<double> raw;
+    for (const auto& row : features) raw.push_back(row.at(column));
+    std::vector<double> feature = Centred(raw);
     const double before = Dot(feature, feature);
+    if (before <= kRounding * Dot(raw, raw)) continue;
     for (const auto& direction : directions) Project(direction, feature);
     if (Dot(feature, feature) <= kIndependent * before) continue;
     fitted += Project(feature, rest);

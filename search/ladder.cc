@@ -17,11 +17,13 @@ constexpr std::size_t kTogether = 2;
 
 class Ladder : public SearchAlgorithm {
  public:
+  // `lowest`: what the algorithm was told.
   Ladder(std::unique_ptr<SearchSpace> lower_space,
-         std::unique_ptr<SearchAlgorithm> inner,
+         std::unique_ptr<SearchAlgorithm> inner, const AlgorithmContext& lowest,
          const AlgorithmContext& context, const LadderOptions& options)
       : lower_space_(std::move(lower_space)),
         inner_(std::move(inner)),
+        lowest_(lowest),
         context_(context),
         options_(options),
         rungs_(options.rungs.size()) {
@@ -38,11 +40,12 @@ class Ladder : public SearchAlgorithm {
     const auto wanted = static_cast<std::size_t>(count);
     ProposeOtherPrecisions(wanted, proposals);
     Promote(/*everyone=*/false, wanted, proposals);
-    while (proposals.size() < wanted) {
-      const auto number = first + static_cast<std::int64_t>(proposals.size());
-      std::vector<Proposal> next = inner_->Suggest(number, 1);
-      if (next.empty()) break;
-      proposals.push_back(std::move(next.front()));
+    if (proposals.size() < wanted) {
+      for (Proposal& next :
+           inner_->Suggest(first + static_cast<std::int64_t>(proposals.size()),
+                           static_cast<int>(wanted - proposals.size()))) {
+        proposals.push_back(std::move(next));
+      }
     }
     Promote(/*everyone=*/true, wanted, proposals);
     return proposals;
@@ -57,8 +60,10 @@ class Ladder : public SearchAlgorithm {
       const auto index =
           static_cast<std::size_t>(rung - options_.rungs.begin());
       if (index == 0) lowest.push_back(trial);
-      for (Individual& one : IndividualsOf({trial}, context_)) {
-        if (index + 1 == rungs_.size()) FindOtherPrecisions(one.architecture);
+      const bool full = index + 1 == rungs_.size();
+      for (Individual& one :
+           IndividualsOf({trial}, full ? context_ : lowest_)) {
+        if (full) FindOtherPrecisions(one.architecture);
         rungs_[index].finished.push_back(std::move(one));
       }
     }
@@ -100,8 +105,8 @@ class Ladder : public SearchAlgorithm {
       std::vector<Architecture> chosen = Chosen(rung, everyone);
       const std::size_t students = StudentsFirst(rung, chosen);
       const bool to_full = i + 2 == rungs_.size();
-      const bool lone =
-          std::min(students, wanted - proposals.size()) < kTogether;
+      const bool lone = std::min(students, wanted - proposals.size()) <
+                        std::min(kTogether, wanted);
       if (to_full && !everyone && lone) DropUntrained(rung, chosen);
       for (const Architecture& one : chosen) {
         if (proposals.size() == wanted) return;
@@ -155,6 +160,7 @@ class Ladder : public SearchAlgorithm {
 
   std::unique_ptr<SearchSpace> lower_space_;  // inner_ refers to it
   std::unique_ptr<SearchAlgorithm> inner_;
+  AlgorithmContext lowest_;
   AlgorithmContext context_;
   LadderOptions options_;
   std::vector<Rung> rungs_;
@@ -179,9 +185,12 @@ std::unique_ptr<SearchAlgorithm> MakeLadder(
   AlgorithmContext lowest = context;
   lowest.fidelity = options.rungs.front();
   lowest.space = space.get();
+  std::erase_if(lowest.constraints, [](const Constraint& constraint) {
+    return IsQuality(constraint.metric);
+  });
   auto inner = make(lowest);
-  return std::make_unique<Ladder>(std::move(space), std::move(inner), context,
-                                  options);
+  return std::make_unique<Ladder>(std::move(space), std::move(inner), lowest,
+                                  context, options);
 }
 
 }  // namespace hone

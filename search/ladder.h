@@ -23,9 +23,10 @@ struct LadderOptions {
 // that proposes at the lowest rung and learns from its trials. Before it is
 // asked, as many students as 1/reduction of a rung's trials go on from it to
 // the next: the best by domination and then crowding that are feasible and have
-// not gone on yet; higher rungs come first. To the full fidelity, which
-// takes longest, they go two at a time, side by side. When the algorithm has no
-// more, the best of those that are left go on.
+// not gone on yet; higher rungs come first. Constraints on quality count at the
+// full fidelity alone: what is less trained would break them all. To the full
+// fidelity, which takes longest, they go two at a time, side by side. When the
+// algorithm has no more, the best of those that are left go on.
 //
 // Architectures that differ in precision alone are one student, trained once:
 // the share, and the two that go together, are counted in students. What is

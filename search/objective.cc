@@ -54,7 +54,7 @@ std::vector<double> MinimizedValues(const Trial& trial,
 
 double ConstrainedValue(const Trial& trial, const Constraint& constraint) {
   const Metric& metric = MetricOf(trial, constraint.metric);
-  if (!constraint.metric.starts_with("latency_")) return metric.value;
+  if (!IsLatency(constraint.metric)) return metric.value;
   return (constraint.at_most ? metric.high : metric.low).value_or(metric.value);
 }
 

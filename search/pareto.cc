@@ -61,6 +61,15 @@ bool AnyCovers(const std::vector<Point>& points, const Point& point) {
   });
 }
 
+std::vector<std::size_t> LexicographicOrder(const std::vector<Point>& points) {
+  std::vector<std::size_t> order(points.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return points[a] < points[b];
+  });
+  return order;
+}
+
 template <typename Choose>
 Point Extreme(const std::vector<Point>& points, Choose choose) {
   HONE_CHECK(!points.empty());
@@ -89,13 +98,8 @@ bool Dominates(const Point& a, const Point& b) {
 std::vector<std::size_t> ParetoFront(const std::vector<Point>& points) {
   // In lexicographic order only an earlier point can dominate a later one, and
   // if any does, one of the front so far does.
-  std::vector<std::size_t> order(points.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return points[a] < points[b];
-  });
   std::vector<std::size_t> front;
-  for (const std::size_t index : order) {
+  for (const std::size_t index : LexicographicOrder(points)) {
     const bool dominated =
         std::any_of(front.begin(), front.end(), [&](std::size_t other) {
           return Dominates(points[other], points[index]);
@@ -106,23 +110,26 @@ std::vector<std::size_t> ParetoFront(const std::vector<Point>& points) {
   return front;
 }
 
+// In lexicographic order only an earlier point can dominate a later one. What a
+// front does not dominate, no front behind it does, so that a point's place is
+// found by halving (Zhang et al. 2015, ENS-BS).
 std::vector<int> NonDominatedRanks(const std::vector<Point>& points) {
   std::vector<int> ranks(points.size(), 0);
-  std::vector<std::size_t> left(points.size());
-  std::iota(left.begin(), left.end(), std::size_t{0});
-  for (int rank = 0; !left.empty(); ++rank) {
-    std::vector<Point> remaining;
-    for (const std::size_t index : left) remaining.push_back(points[index]);
-    std::vector<bool> in_front(left.size(), false);
-    for (const std::size_t position : ParetoFront(remaining)) {
-      in_front[position] = true;
-      ranks[left[position]] = rank;
+  std::vector<std::vector<std::size_t>> fronts;
+  for (const std::size_t index : LexicographicOrder(points)) {
+    const auto place = std::partition_point(
+        fronts.begin(), fronts.end(), [&](const auto& front) {
+          return std::any_of(front.rbegin(), front.rend(),
+                             [&](std::size_t other) {
+                               return Dominates(points[other], points[index]);
+                             });
+        });
+    ranks[index] = static_cast<int>(place - fronts.begin());
+    if (place == fronts.end()) {
+      fronts.push_back({index});
+    } else {
+      place->push_back(index);
     }
-    std::vector<std::size_t> rest;
-    for (std::size_t i = 0; i < left.size(); ++i) {
-      if (!in_front[i]) rest.push_back(left[i]);
-    }
-    left = std::move(rest);
   }
   return ranks;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
@@ -78,8 +79,9 @@ class MetricModel {
 double ProbabilityOf(const Constraint& constraint, const MetricModel& model,
                      const Belief& belief) {
   const double gap = model.Scaled(constraint.bound) - belief.mean;
-  const double below = NormalBelow(gap / belief.deviation);
-  return constraint.at_most ? below : 1 - below;
+  const double room = constraint.at_most ? gap : -gap;
+  if (!(belief.deviation > 0)) return room >= 0 ? 1 : 0;
+  return NormalBelow(room / belief.deviation);
 }
 
 // What is believed of a candidate: of each objective, and that it satisfies the
@@ -139,14 +141,16 @@ class Surrogate {
     return prospects;
   }
 
-  // The place of the most promising one. Requires: at least one.
+  // The place of the most promising one; where none promises anything, of that
+  // which satisfies the constraints soonest. Requires: at least one.
   std::size_t Best(const std::vector<Prospect>& prospects) const {
     const ExpectedHypervolume front(feasible_, reference_);
     std::size_t best = 0;
-    double most = -1;
+    std::pair<double, double> most = {-1, -1};
     for (std::size_t i = 0; i < prospects.size(); ++i) {
-      const double promise =
-          prospects[i].feasible * front.Improvement(prospects[i].objectives);
+      const double feasible = prospects[i].feasible;
+      const std::pair promise = {
+          feasible * front.Improvement(prospects[i].objectives), feasible};
       if (promise > most) {
         most = promise;
         best = i;
@@ -184,9 +188,6 @@ class PredictorSearch : public SearchAlgorithm {
     const SearchSpace& space = *context_.space;
     if (const auto largest = space.Largest()) waiting_.push_back(*largest);
     if (const auto smallest = space.Smallest()) waiting_.push_back(*smallest);
-    for (const Constraint& constraint : context_.constraints) {
-      bounded_.push_back({constraint.metric, Direction::kMinimize});
-    }
   }
 
   std::string Name() const override { return "predictor"; }
@@ -194,8 +195,8 @@ class PredictorSearch : public SearchAlgorithm {
   std::vector<Proposal> Suggest(std::int64_t first, int count) override {
     std::optional<Surrogate> surrogate;
     if (trials_.size() >= kFewest) {
-      surrogate.emplace(context_, features_, trials_, constrained_,
-                        SpaceMembers());
+      surrogate.emplace(context_, Fitted(features_), Fitted(trials_),
+                        Fitted(constrained_), SpaceMembers());
     }
     std::int64_t last = -1;
     const auto draw = [&](std::int64_t number, Rng& rng) {
@@ -212,23 +213,54 @@ class PredictorSearch : public SearchAlgorithm {
     for (const Trial& trial : trials) {
       if (trial.state() != TrialState::kComplete) continue;
       features_.push_back(Features(*context_.space, trial.architecture));
-      constrained_.push_back(MinimizedValues(trial, bounded_));
+      Point values;
+      for (const Constraint& constraint : context_.constraints) {
+        values.push_back(ConstrainedValue(trial, constraint));
+      }
+      constrained_.push_back(std::move(values));
     }
     for (Individual& one : IndividualsOf(trials, context_)) {
       trials_.push_back(std::move(one));
     }
+    std::vector<Individual> ranked = trials_;
+    RankIndividuals(ranked);
+    std::vector<std::size_t> fittest(trials_.size());
+    std::iota(fittest.begin(), fittest.end(), std::size_t{0});
+    std::stable_sort(fittest.begin(), fittest.end(),
+                     [&](std::size_t a, std::size_t b) {
+                       return ranked[a].Fitness() < ranked[b].Fitness();
+                     });
     parents_.clear();
-    std::vector<Individual> fittest = trials_;
-    SortByFitness(fittest);
-    for (const Individual& one : fittest) {
+    for (const std::size_t place : fittest) {
       if (static_cast<std::int64_t>(parents_.size()) == options_.population) {
         break;
       }
-      parents_.push_back(one.architecture);
+      parents_.push_back(trials_[place].architecture);
     }
+    ChooseFitted(fittest);
   }
 
  private:
+  // All trials, or the fittest and the last of them, half and half.
+  void ChooseFitted(const std::vector<std::size_t>& fittest) {
+    const std::size_t all = fittest.size();
+    fitted_.clear();
+    for (std::size_t i = all - std::min(all, options_.most / 2); i < all; ++i) {
+      fitted_.insert(i);
+    }
+    for (const std::size_t place : fittest) {
+      if (fitted_.size() == std::min(all, options_.most)) break;
+      fitted_.insert(place);
+    }
+  }
+
+  template <typename Row>
+  std::vector<Row> Fitted(const std::vector<Row>& rows) const {
+    std::vector<Row> chosen;
+    for (const std::size_t place : fitted_) chosen.push_back(rows[place]);
+    return chosen;
+  }
+
   const Members& SpaceMembers() {
     if (members_.features.empty()) {
       const SearchSpace& space = *context_.space;
@@ -294,14 +326,14 @@ class PredictorSearch : public SearchAlgorithm {
   AlgorithmContext context_;
   PredictorSearchOptions options_;
   DistinctProposals distinct_;
-  std::vector<Objective> bounded_;  // the constraints' metrics
   std::deque<Architecture> waiting_;
   std::set<Architecture> known_;  // proposed so far
-  // Complete trials, with their features and their values of `bounded_`.
+  // Complete trials, with their features and what constraints hold them to.
   std::vector<Individual> trials_;
   GaussianProcess::Inputs features_;
-  Members members_;
   std::vector<Point> constrained_;
+  std::set<std::size_t> fitted_;  // places of those that models see
+  Members members_;
   std::vector<Architecture> parents_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -12,6 +13,7 @@ struct PredictorSearchOptions {
   double crossover_rate = 0.5;   // of candidates; else they are mutated
   double mutation_rate = 0.15;   // of each gene
   double fresh_share = 0.1;      // of suggestions that are random samples
+  std::size_t most = 600;        // trials that a model is fitted to
 };
 
 // Lets models of the trials so far choose. The first batch is the
@@ -28,7 +30,8 @@ struct PredictorSearchOptions {
 // probability that they satisfy the constraints. A suggestion of the same batch
 // counts as a trial with the values that the models expect (Ginsbourger et al.
 // 2010, the Kriging believer), so that a batch spreads. Failed trials teach
-// nothing.
+// nothing; of more than `most` complete ones the models see the fittest and the
+// last.
 std::unique_ptr<SearchAlgorithm> MakePredictorSearch(
     const AlgorithmContext& context, const PredictorSearchOptions& options);
 

@@ -28,7 +28,8 @@ class SearchAlgorithm {
   virtual std::string Name() const = 0;
   // The proposals number `first` ... `first + count - 1`. None repeats an
   // architecture proposed before at the same fidelity. Fewer than `count` when
-  // the space has no more.
+  // no more is known before those are observed; none when the space has no
+  // more.
   virtual std::vector<Proposal> Suggest(std::int64_t first, int count) = 0;
   // The finished trials of the last Suggest, in order, failed ones included.
   virtual void Observe(const std::vector<Trial>& trials) = 0;

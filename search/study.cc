@@ -37,16 +37,18 @@ void Study::RunBatches() {
   HONE_CHECK(info.has_value());
   const std::vector<Trial> stored = store_.LoadTrials();
   const auto batch = static_cast<int>(options_.batch);
-  for (std::int64_t first = 0; first < options_.trials; first += batch) {
+  for (std::int64_t first = 0; first < options_.trials;) {
     if (cancelled_ && *cancelled_) {
       throw Error(ErrorCode::kCancelled, "interrupted");
     }
     const std::vector<Proposal> proposals = algorithm_.Suggest(first, batch);
+    if (proposals.empty()) return;
     const std::vector<Trial> trials =
         RunBatch(first, proposals, stored, info->seed);
     CheckHope(trials);
-    if (static_cast<int>(trials.size()) < batch) return;
+    if (trials.size() < proposals.size()) return;
     algorithm_.Observe(trials);
+    first += static_cast<std::int64_t>(trials.size());
   }
 }
 

@@ -287,13 +287,13 @@ CostOps::Value CostOps::Remember(const std::string&, const Value& x_BKTE) {
 
 std::optional<CostOps::Value> CostOps::Carried(
     const std::string&, const std::vector<std::int64_t>& dims) {
-  cost_.cache_bytes += 4 * Elements(dims);
+  cost_.cache_bytes += 4 * batch_ * Elements(dims);
   return std::nullopt;
 }
 
 Cost CostOf(const Architecture& architecture, const TaskShape& task,
             std::int64_t batch, std::int64_t tokens) {
-  CostOps ops(architecture.stem.compute);
+  CostOps ops(architecture.stem.compute, batch);
   CostOps::Value input{batch, tokens};
   if (task.features > 0) input.push_back(task.features);
   Transformer(ops, architecture, task, input,

@@ -72,6 +72,7 @@ void AppendStem(const SearchSpaceOptions& options, const StemSpec& stem,
   AppendChoice(options.norm_place, Name(stem.norm_place), features);
   AppendChoice(options.output, Name(stem.output), features);
   AppendChoice(options.embedding, Name(stem.embedding), features);
+  AppendChoice(options.compute, Name(stem.compute), features);
 }
 
 void AppendCost(const TaskShape& task, const Architecture& architecture,

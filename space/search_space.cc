@@ -119,6 +119,7 @@ SearchSpace::SearchSpace(const SearchSpaceOptions& options,
     Refuse("decoder_attention",
            "only a translation has an encoder and a decoder; use attention");
   }
+  CheckBlocks();
   CheckRank();
   CheckProducts();
   for (std::size_t i = 0; i < options.constraints.size(); ++i) {
@@ -253,6 +254,35 @@ void SearchSpace::CheckProducts() const {
     Refuse("attention_products",
            "'a8' is for full and local attention, and space.attention has "
            "neither");
+  }
+}
+
+// Every stem and depth must have a block: a draw of them would find nothing.
+void SearchSpace::CheckBlocks() const {
+  for (const StemSpec& stem : StemChoices()) {
+    for (const bool decoder : {false, true}) {
+      if (task_.topology ==
+              (decoder ? Topology::kEncoder : Topology::kDecoder) ||
+          !AttentionChoices(stem, decoder).empty()) {
+        continue;
+      }
+      const bool own = decoder && !options_.decoder_attention.empty();
+      Refuse(own ? "decoder_attention" : "attention",
+             "none of the words fits d_model " + std::to_string(stem.d_model) +
+                 " with heads " + Joined(options_.heads) + " and positions " +
+                 Name(stem.positions) +
+                 ": heads must divide d_model, key/value heads the heads, and "
+                 "rotary positions need an even head_dim");
+    }
+  }
+  if (task_.topology != Topology::kEncoderDecoder) return;
+  const std::int64_t fewest = Extreme(options_.cross_layers, false);
+  for (std::size_t i = 0; i < options_.layers.size(); ++i) {
+    if (options_.layers[i] >= fewest) continue;
+    Refuse("layers[" + std::to_string(i) + "]",
+           std::to_string(options_.layers[i]) +
+               " encoder blocks are fewer than each of cross_layers " +
+               Joined(options_.cross_layers));
   }
 }
 

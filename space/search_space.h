@@ -108,7 +108,8 @@ struct SearchSpaceOptions {
 class SearchSpace {
  public:
   // `task` fixes what the cost depends on beside the architecture.
-  // Throws Error{kUsage}: bad word, empty list, no head count that divides.
+  // Throws Error{kUsage}: bad word, empty list, no head count that divides, a
+  // width or depth that no block fits.
   SearchSpace(const SearchSpaceOptions& options, const TaskShape& task);
 
   const SearchSpaceOptions& options() const { return options_; }
@@ -177,6 +178,7 @@ class SearchSpace {
   double CountBlocks(const StemSpec& stem, std::size_t encoder_layers,
                      bool decoder) const;
   bool ContainsPrecisions(const BlockSpec& block) const;
+  void CheckBlocks() const;
   void CheckRank() const;
   void CheckProducts() const;
   BlockSpec ExtremeBlock(const StemSpec& stem, std::size_t encoder_layers,

@@ -137,6 +137,12 @@ ScratchFolder::ScratchFolder() {
   path_ = made;
 }
 
+ScratchFolder::ScratchFolder(std::filesystem::path path)
+    : path_(std::move(path)) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);

@@ -17,11 +17,14 @@ std::string ReadFile(const std::filesystem::path& path,
 // Error{kResource} naming the path (no space, no permission).
 void WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes);
 
-// A new folder below the system's one for temporary files; gone, with what is
-// in it, on destruction. Throws Error{kResource} when it cannot be made.
+// A folder that is gone, with what is in it, on destruction.
 class ScratchFolder {
  public:
+  // A new one below the system's folder for temporary files. Throws
+  // Error{kResource} when it cannot be made.
   ScratchFolder();
+  // One of this name, which whoever writes there makes. Removes what is there.
+  explicit ScratchFolder(std::filesystem::path path);
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   ~ScratchFolder();

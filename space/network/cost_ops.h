@@ -17,8 +17,8 @@ class CostOps {
   using Value = std::vector<std::int64_t>;
 
   // `compute`: what weights are stored in that no precision rounds.
-  explicit CostOps(Compute compute = Compute::kF32)
-      : float_bytes_(compute == Compute::kBf16 ? 2 : 4) {}
+  explicit CostOps(Compute compute = Compute::kF32, std::int64_t batch = 1)
+      : float_bytes_(compute == Compute::kBf16 ? 2 : 4), batch_(batch) {}
 
   const Cost& cost() const { return cost_; }
 
@@ -96,6 +96,7 @@ class CostOps {
   Value Broadcast(const Value& x, const Value& y);
 
   std::int64_t float_bytes_;
+  std::int64_t batch_;
   std::set<std::string> weights_;
   Cost cost_;
 };

@@ -52,6 +52,10 @@ TEST(ExplainedVariance, OfNothingIsNothing) {
   EXPECT_EQ(Explain(Rows{{1}, {2}, {3}}, {0.1, 0.1, 0.1}).share, 0);
   EXPECT_EQ(Explain(Rows{{1}, {1}, {1}}, {1, 2, 3}).coefficients, 0);
   EXPECT_EQ(Explain(Rows{{1}, {1}, {1}}, {1, 2, 3}).share, 0);
+  // Six sixths, added up, are not quite one.
+  const double one = 1 - 1.1e-16;
+  EXPECT_EQ(Explain(Rows{{1}, {one}, {1}, {one}}, {1, 2, 1, 2}).coefficients,
+            0);
 }
 
 // Over many draws the adjusted share of noise is about 0 even with many

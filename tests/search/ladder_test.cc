@@ -1,3 +1,5 @@
+#include "search/ladder.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -185,22 +187,99 @@ TEST(Ladder, TheFrontTakesFullTrialsAlone) {
   }
 }
 
+// Also where a batch has more places than the space, or than what is promoted,
+// can fill.
 TEST(Ladder, ASmallSpaceIsClimbedToItsEnd) {
   const SearchSpace space = TinySpace();
-  StudyOptions options;
-  options.algorithm = "random";
-  options.rungs = {"short"};
-  options.other_precisions = false;
-  options.trials = 1000;
-  options.batch = 3;
-  const auto search = MakeSearchAlgorithm(TestContext(space, 5), options);
-  const auto evaluator = MakeSimulatedEvaluator(kTestTask, {});
+  for (const int batch : {1, 3, 5, 8, 16}) {
+    StudyOptions options = LadderStudy("random", 1000);
+    options.batch = batch;
+    const auto search = MakeSearchAlgorithm(TestContext(space, 5), options);
+    const auto evaluator = MakeSimulatedEvaluator(kTestTask, {});
+    const auto store = MakeMemoryTrialStore();
+    store->CreateStudy(TestInfo(5));
+    Study(*search, *evaluator, *store, options).Run();
+    const auto trials = store->LoadTrials();
+    for (const Fidelity fidelity :
+         {Fidelity::kInherited, Fidelity::kShort, Fidelity::kCost}) {
+      EXPECT_EQ(ByFidelity(trials)[fidelity].size(), 8u)
+          << batch << " " << Name(fidelity);
+    }
+  }
+}
+
+// With one place in a batch nothing can go two at a time.
+TEST(Ladder, BatchesOfOneClimbToo) {
+  StudyOptions options = LadderStudy("random", 120);
+  options.batch = 1;
+  EXPECT_GE(
+      ByFidelity(TrialsOf(options, TestSpace(), 3))[Fidelity::kCost].size(),
+      8u);
+}
+
+// Students of cheap fidelities are worse than what becomes of them.
+TEST(Ladder, BoundsOnQualityCountAtTheFullFidelityAlone) {
+  const SearchSpace space = TestSpace();
+  const auto trials_with = [&](std::vector<Constraint> constraints) {
+    AlgorithmContext context = TestContext(space, 4);
+    context.constraints = std::move(constraints);
+    const StudyOptions options = LadderStudy("nsga2", 200);
+    const auto search = MakeSearchAlgorithm(context, options);
+    TestEvaluator evaluator;
+    const auto store = MakeMemoryTrialStore();
+    store->CreateStudy(TestInfo(4));
+    Study(*search, evaluator, *store, options).Run();
+    return store->LoadTrials();
+  };
+  double best = 0;
+  for (const Trial& trial : trials_with({})) {
+    if (IsFull(trial.fidelity) || trial.state() != TrialState::kComplete) {
+      continue;
+    }
+    best = std::max(best, -MinimizedValues(trial, kTestObjectives)[0]);
+  }
+  const std::vector<Constraint> bound = {{"accuracy", false, best}};
+  int satisfied = 0;
+  for (const Trial& trial : trials_with(bound)) {
+    satisfied += !FeasibleValues(trial, kTestObjectives, bound).empty();
+  }
+  EXPECT_GE(satisfied, 1);
+}
+
+// Asks for as many as a batch has places for, so that an algorithm can spread
+// them.
+TEST(Ladder, AsksForWholeBatches) {
+  class Counting : public SearchAlgorithm {
+   public:
+    Counting(const AlgorithmContext& context, std::vector<int>& counts)
+        : inner_(TestAlgorithm("random", context)), counts_(counts) {}
+    std::string Name() const override { return "counting"; }
+    std::vector<Proposal> Suggest(std::int64_t first, int count) override {
+      counts_.push_back(count);
+      return inner_->Suggest(first, count);
+    }
+    void Observe(const std::vector<Trial>&) override {}
+
+   private:
+    std::unique_ptr<SearchAlgorithm> inner_;
+    std::vector<int>& counts_;
+  };
+  const SearchSpace space = TestSpace();
+  std::vector<int> counts;
+  const auto ladder = MakeLadder(
+      [&](const AlgorithmContext& lowest) {
+        return std::make_unique<Counting>(lowest, counts);
+      },
+      TestContext(space, 1), {{Fidelity::kInherited, Fidelity::kCost}});
+  TestEvaluator evaluator;
   const auto store = MakeMemoryTrialStore();
-  store->CreateStudy(TestInfo(5));
-  Study(*search, *evaluator, *store, options).Run();
-  const auto trials = store->LoadTrials();
-  EXPECT_EQ(ByFidelity(trials).at(Fidelity::kShort).size(), 8u);
-  EXPECT_EQ(ByFidelity(trials).at(Fidelity::kCost).size(), 8u);
+  store->CreateStudy(TestInfo(1));
+  StudyOptions options;
+  options.trials = 64;
+  options.batch = 8;
+  Study(*ladder, evaluator, *store, options).Run();
+  EXPECT_EQ(counts.front(), 8);
+  EXPECT_LE(counts.size(), 8u);
 }
 
 // Estimates that keep the order find a better front for the same number of

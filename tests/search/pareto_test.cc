@@ -48,7 +48,7 @@ TEST(ParetoFront, EqualsBruteForce) {
 TEST(NonDominatedRanks, PeelOneFrontAfterTheOther) {
   for (int i = 0; i < 200; ++i) {
     Rng rng(2, i, "points");
-    const auto points = RandomPoints(rng, 25, 2 + rng.Below(3));
+    const auto points = RandomPoints(rng, 25, 1 + rng.Below(4));
     const std::vector<int> ranks = NonDominatedRanks(points);
     for (std::size_t a = 0; a < points.size(); ++a) {
       // A rank is one more than the worst rank among those that dominate.

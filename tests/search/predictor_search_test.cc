@@ -29,17 +29,21 @@ TEST(PredictorSearch, BeatsNsga2AndRandomAtEqualBudget) {
   EXPECT_GT(mean, mean_nsga2_twice);
 }
 
-std::vector<Trial> TrialsOf(const AlgorithmContext& context,
-                            std::int64_t trials,
-                            const char* name = "predictor") {
-  const auto algorithm = TestAlgorithm(name, context);
-  const auto evaluator = MakeSimulatedEvaluator(kTestTask, {});
+std::vector<Trial> TrialsOf(SearchAlgorithm& algorithm, Evaluator& evaluator,
+                            std::int64_t trials) {
   const auto store = MakeMemoryTrialStore();
   store->CreateStudy(TestInfo(1));
   StudyOptions options;
   options.trials = trials;
-  Study(*algorithm, *evaluator, *store, options).Run();
+  Study(algorithm, evaluator, *store, options).Run();
   return store->LoadTrials();
+}
+
+std::vector<Trial> TrialsOf(const AlgorithmContext& context,
+                            std::int64_t trials,
+                            const char* name = "predictor") {
+  return TrialsOf(*TestAlgorithm(name, context),
+                  *MakeSimulatedEvaluator(kTestTask, {}), trials);
 }
 
 TEST(PredictorSearch, BeginsAtRandomAndThenPredicts) {
@@ -73,6 +77,74 @@ TEST(PredictorSearch, FollowsConstraints) {
   const int by_nsga2 = feasible("nsga2");
   EXPECT_GT(feasible("predictor"), by_nsga2);
   EXPECT_GT(by_nsga2, 0);
+}
+
+// Latencies with an interval, which reaches half as much beyond the value.
+class WideEvaluator : public Evaluator {
+ public:
+  std::vector<Outcome> Evaluate(const std::vector<Candidate>& batch) override {
+    std::vector<Outcome> outcomes = inner_->Evaluate(batch);
+    for (Outcome& outcome : outcomes) {
+      Metric& latency = std::get<Measurement>(outcome).metrics.at("latency_ms");
+      latency.low = latency.value / 2;
+      latency.high = latency.value * 1.5;
+    }
+    return outcomes;
+  }
+
+ private:
+  std::unique_ptr<Evaluator> inner_ = MakeSimulatedEvaluator(kTestTask, {});
+};
+
+// What a trial is held to is the end of the interval.
+TEST(PredictorSearch, KeepsBoundsWithWholeIntervals) {
+  const SearchSpace space = TestSpace();
+  AlgorithmContext context = TestContext(space, 3);
+  context.constraints = {ParseConstraint("latency_ms <= 0.18")};
+  WideEvaluator evaluator;
+  int predicted = 0, feasible = 0;
+  for (const Trial& trial :
+       TrialsOf(*TestAlgorithm("predictor", context), evaluator, 64)) {
+    if (trial.origin != "predicted") continue;
+    ++predicted;
+    feasible += Violation(trial, context.constraints) == 0;
+  }
+  EXPECT_GE(feasible, 0.6 * predicted);
+}
+
+// A bound that nothing reaches is still a direction.
+TEST(PredictorSearch, GoesTowardsAFarBound) {
+  const SearchSpace space = TestSpace();
+  AlgorithmContext context = TestContext(space, 3);
+  context.constraints = {ParseConstraint("accuracy >= 0.99")};
+  double random = 0, predicted = 0;
+  int randoms = 0, all = 0;
+  for (const Trial& trial : TrialsOf(context, 64)) {
+    const double accuracy = -MinimizedValues(trial, kTestObjectives)[0];
+    (trial.origin == "predicted" ? predicted : random) += accuracy;
+    ++(trial.origin == "predicted" ? all : randoms);
+  }
+  EXPECT_GT(predicted / all, random / randoms);
+}
+
+// What is left out of the models is neither good nor new.
+TEST(PredictorSearch, SeesTheFittestAndTheLast) {
+  const SearchSpace space = TestSpace();
+  const AlgorithmContext context = TestContext(space, 2);
+  const auto evaluator = MakeSimulatedEvaluator(kTestTask, {});
+  const auto volume = [&](std::size_t most) {
+    PredictorSearchOptions options;
+    options.most = most;
+    std::vector<Point> points;
+    for (const Trial& trial :
+         TrialsOf(*MakePredictorSearch(context, options), *evaluator, 96)) {
+      points.push_back(MinimizedValues(trial, kTestObjectives));
+    }
+    return Hypervolume(points, {-0.5, 1.0});
+  };
+  EXPECT_NE(volume(24), volume(96));
+  EXPECT_EQ(volume(96), volume(600));
+  EXPECT_GT(volume(24), 0.98 * volume(600));
 }
 
 TEST(PredictorSearch, TakesThreeAndFourObjectives) {

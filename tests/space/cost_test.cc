@@ -120,6 +120,21 @@ TEST(Cost, BytesInBf16) {
             others + weights + 4 * outputs + 4 * outputs + 6 * 5);
 }
 
+// What a decoder keeps, it keeps for each sequence: keys and values of every
+// token, or one sum.
+TEST(Cost, CachesAreOfEachSequence) {
+  const TaskShape task = DecoderShape(50, 16);
+  for (const char* kind : {"full", "linear", "performer:8"}) {
+    const auto attention = WithHeads(ParseAttention(kind), 2);
+    Architecture decoder{{16}, {}, {{*attention, {32}}}};
+    const auto cache = [&](std::int64_t batch) {
+      return CostOf(decoder, task, batch, 8).cache_bytes;
+    };
+    EXPECT_GT(cache(1), 0) << kind;
+    EXPECT_EQ(cache(3), 3 * cache(1)) << kind;
+  }
+}
+
 TEST(Cost, MetricsByName) {
   const Cost cost = {1, 2, 3, 4, 5};
   double expected = 1;

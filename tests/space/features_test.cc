@@ -19,6 +19,7 @@ SearchSpace Space() {
   options.attention = {"full", "local:4", "local:8"};
   options.precision = {"f32", "w8a8", "w4"};
   options.embedding = {"f32", "w8"};
+  options.compute = {"f32", "bf16"};
   return SearchSpace(options, ClassifierShape(100, 5, 16));
 }
 
@@ -55,7 +56,8 @@ TEST(Features, TellEveryChoiceApart) {
            [](auto& a) { a.encoder[0].feed_forward.width = 64; },
            [](auto& a) { a.encoder[0].precision = Precision::kW8A8; },
            [](auto& a) { a.encoder[0].precision = Precision::kW4; },
-           [](auto& a) { a.stem.embedding = ParsePrecision("w8"); }}) {
+           [](auto& a) { a.stem.embedding = ParsePrecision("w8"); },
+           [](auto& a) { a.stem.compute = Compute::kBf16; }}) {
     Architecture changed = {{32}, {Block()}};
     change(changed);
     differs(changed);

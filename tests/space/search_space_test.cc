@@ -148,6 +148,39 @@ TEST(SearchSpace, RefusesBadOptionsByName) {
           "space.constraints[0]: unknown cost metric 'params'");
 }
 
+// A draw of such a width or depth would find no block.
+TEST(SearchSpace, RefusesWidthsAndDepthsWithoutABlock) {
+  const auto refused = [](const SearchSpaceOptions& options,
+                          const TaskShape& task, const std::string& message) {
+    try {
+      const SearchSpace space(options, task);
+      FAIL() << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
+          << error.what();
+    }
+  };
+  SearchSpaceOptions odd = Small();
+  odd.d_model = {12};
+  odd.heads = {4};
+  odd.positions = {"learned", "rotary"};
+  refused(odd, kTask, "space.attention: none of the words fits d_model 12");
+  odd.head_dim = {0, 4};
+  EXPECT_NO_THROW(SearchSpace(odd, kTask));
+  SearchSpaceOptions grouped = Small();
+  grouped.d_model = {64, 66};
+  grouped.heads = {4, 6};
+  grouped.attention = {"full:4"};
+  refused(grouped, kTask, "space.attention: none of the words fits d_model 66");
+  SearchSpaceOptions shallow = Small();
+  shallow.layers = {1, 2};
+  shallow.cross_layers = {2};
+  refused(shallow, TranslationShape(50, 8, 8),
+          "space.layers[0]: 1 encoder blocks are fewer");
+  EXPECT_NO_THROW(SearchSpace(shallow, kTask));
+}
+
 // Encoder, cross-attention and decoder vary apart.
 TEST(SearchSpace, EncoderDecoderEqualsEnumeration) {
   SearchSpaceOptions options;
