@@ -1,17 +1,14 @@
 #include "eval/attention_time.h"
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <utility>
 
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 
-#include "eval/export/onnx_export.h"
 #include "eval/timed_network.h"
 #include "space/base/error.h"
-#include "space/base/file.h"
 #include "space/base/rng.h"
 #include "space/network/transformer.h"
 #include "train/eager_ops.h"
@@ -84,19 +81,6 @@ class TrainedBlock {
   at::Tensor input_;
 };
 
-// One block as a file, in the engine.
-std::unique_ptr<TimedNetwork> ExportedBlock(
-    Engine& engine, const Architecture& architecture, const TaskShape& task,
-    const MeasurementOptions& measurement) {
-  const ScratchFolder folder;
-  for (const auto& [name, bytes] : ExportOnnx(
-           architecture, task, InitialWeights(architecture, task, kSeed), {})) {
-    WriteFileAtomic(folder.path() / name, bytes);
-  }
-  return std::make_unique<TimedNetwork>(engine, folder.path(), task,
-                                        measurement, kSeed);
-}
-
 // Times objects that say what one run took.
 template <typename Block>
 std::vector<Latency> TimeBlocks(
@@ -126,7 +110,9 @@ std::vector<AttentionTime> TimeAttention(
     times.push_back({word, {}, {}});
     trained.push_back(std::make_unique<TrainedBlock>(
         architecture, task, timing.training_batch, timing.training_tokens));
-    exported.push_back(ExportedBlock(engine, architecture, task, measurement));
+    exported.push_back(ExportTimed(engine, architecture, task,
+                                   InitialWeights(architecture, task, kSeed),
+                                   measurement, kSeed));
   }
   const auto training = AtTorchBoundary(
       "timing attention", [&] { return TimeBlocks(trained, measurement); });

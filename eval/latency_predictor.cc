@@ -48,7 +48,8 @@ double Correlation(const std::vector<double>& a, const std::vector<double>& b) {
     squares_a += (a[i] - mean_a) * (a[i] - mean_a);
     squares_b += (b[i] - mean_b) * (b[i] - mean_b);
   }
-  return both / std::sqrt(squares_a * squares_b);
+  const double scale = std::sqrt(squares_a * squares_b);
+  return scale > 0 ? both / scale : 0;
 }
 
 GaussianProcess::Inputs FeaturesOfMeasured(

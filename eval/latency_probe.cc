@@ -4,9 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "eval/export/onnx_export.h"
 #include "eval/machine_lock.h"
-#include "space/base/file.h"
 #include "train/compress/quantize.h"
 #include "train/distill/teacher_options.h"
 #include "train/weights.h"
@@ -44,13 +42,8 @@ std::unique_ptr<TimedNetwork> LatencyProbe::Load(
   const NamedTensors quantized = QuantizeNetwork(
       architecture, task_, InitialWeights(architecture, task_, kSeed),
       calibration_, {.calibration = "min-max"});
-  const ScratchFolder folder;
-  for (const auto& [name, bytes] :
-       ExportOnnx(architecture, task_, quantized, {})) {
-    WriteFileAtomic(folder / name, bytes);
-  }
-  return std::make_unique<TimedNetwork>(engine_, folder.path(), task_,
-                                        measurement_, kSeed);
+  return ExportTimed(engine_, architecture, task_, quantized, measurement_,
+                     kSeed);
 }
 
 std::vector<double> LatencyProbe::Quietest(const std::vector<TimedRun>& runs) {

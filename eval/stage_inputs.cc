@@ -19,12 +19,12 @@ std::string TeacherFile(std::size_t member) {
 }
 
 Json TeacherIdentity(const StageResult& files, const Teacher& teacher) {
-  if (teacher.other_members.empty()) return files.Get(kTeacherFile).sha256;
   Json hashes = Json::array();
   for (std::size_t i = 0; i <= teacher.other_members.size(); ++i) {
     hashes.push_back(files.Get(TeacherFile(i)).sha256);
   }
-  return hashes;
+  // What the spec says of a checkpoint that is read stands in no weight.
+  return {{"architecture", ToJson(teacher.architecture)}, {"files", hashes}};
 }
 
 Json TeacherIdentity(const Stages::Sources& sources) {

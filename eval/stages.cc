@@ -233,8 +233,7 @@ struct Stages::ShrinkRound {
 
 std::variant<StageResult, Failure> Stages::Shrunk(
     const Candidate& candidate, const StageResult& parent_files,
-    const OnProgress& on_progress) const {
-  const CompressionOptions& options = options_.compression;
+    const CompressionOptions& options, const OnProgress& on_progress) const {
   ShrinkRound round;
   round.guide = WithoutPrecision(*candidate.parent);
   round.guide_files = parent_files;
@@ -252,7 +251,7 @@ std::variant<StageResult, Failure> Stages::Shrunk(
     round.smaller = path[static_cast<std::size_t>(i)];
     round.steps = options.steps * (i + 1) / rounds - options.steps * i / rounds;
     round.seed = StreamSeed(candidate.seed, i, "shrunk");
-    const auto made = ShrinkOnce(round, [&](double fraction) {
+    const auto made = ShrinkOnce(round, options, [&](double fraction) {
       on_progress((static_cast<double>(i) + fraction) /
                   static_cast<double>(rounds));
     });
@@ -265,8 +264,8 @@ std::variant<StageResult, Failure> Stages::Shrunk(
 }
 
 std::variant<StageResult, Failure> Stages::ShrinkOnce(
-    const ShrinkRound& round, const OnProgress& on_progress) const {
-  const CompressionOptions& options = options_.compression;
+    const ShrinkRound& round, const CompressionOptions& options,
+    const OnProgress& on_progress) const {
   const Json inputs = {{"architecture", ToJson(round.smaller)},
                        {"parent", ToJson(round.larger)},
                        {"dropped", round.dropped},
@@ -321,7 +320,7 @@ std::vector<std::vector<double>> Stages::PrecisionErrorsOf(
       ReadSafeTensors(student.PathOf(kStudentFile)).tensors,
       SomeRows(data_.train,
                static_cast<std::size_t>(options_.compression.examples)),
-      precisions);
+      precisions, options_.quantization.reduce_range);
 }
 
 // As a student is trained, for fewer steps at another rate.
@@ -374,6 +373,7 @@ std::variant<StageResult, Failure> Stages::Quantized(
                  {"student", student.Get(kStudentFile).sha256},
                  {"data", data_.content_hash},
                  {"quantization", FieldsToJson(options)},
+                 {"quantizer", kQuantizerVersion},
                  {"libtorch", TorchVersion()}};
   if (trains) {
     inputs["training"] = FieldsToJson(options_.training);
@@ -381,6 +381,8 @@ std::variant<StageResult, Failure> Stages::Quantized(
     if (options.qat_guide == "teacher") {
       inputs["distillation"] = FieldsToJson(options_.distillation);
       inputs["teacher"] = TeacherIdentity(sources);
+    } else {
+      inputs["temperature"] = options_.distillation.temperature;
     }
   }
   // The architecture says what came of it.

@@ -61,13 +61,13 @@ class Stages {
       const Architecture& architecture, std::uint64_t seed, std::int64_t steps,
       const Sources& sources, const OnProgress& on_progress) const;
   // student.safetensors of a candidate with a parent, cut out of the parent's
-  // student and trained on with that as its guide, in the rounds of
-  // [compression]; each is filed, so that an interruption costs one at most.
+  // student and trained on with that as its guide, in the rounds of the
+  // options; each is filed, so that an interruption costs one at most.
   // Precisions are ignored. Throws Error{kUsage} when one cannot be cut out of
   // the other.
   std::variant<StageResult, Failure> Shrunk(
       const Candidate& candidate, const StageResult& parent_files,
-      const OnProgress& on_progress) const;
+      const CompressionOptions& options, const OnProgress& on_progress) const;
   // PrecisionErrors (train/compress/precision_errors.h) of a student on
   // compression.examples of the training split.
   std::vector<std::vector<double>> PrecisionErrorsOf(
@@ -105,7 +105,8 @@ class Stages {
       const OnProgress& on_progress) const;
   struct ShrinkRound;
   std::variant<StageResult, Failure> ShrinkOnce(
-      const ShrinkRound& round, const OnProgress& on_progress) const;
+      const ShrinkRound& round, const CompressionOptions& options,
+      const OnProgress& on_progress) const;
   TrainingOptions ShortTraining(std::int64_t steps, double learning_rate) const;
   Teacher GuideOf(const Architecture& architecture,
                   const NamedTensors& weights) const;

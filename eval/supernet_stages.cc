@@ -43,17 +43,28 @@ std::variant<StageResult, Failure> Stages::Supernet(
       [&](double fraction) { on_progress(kShareOfLargest * fraction); });
   if (std::holds_alternative<Failure>(largest)) return largest;
   const auto& start = std::get<StageResult>(largest);
-  const Json inputs = {{"space", FieldsToJson(plan.space.options())},
-                       {"task", TaskToJson(options_.task)},
-                       {"data", data_.content_hash},
-                       {"largest", start.Get(kStudentFile).sha256},
-                       {"teacher", TeacherIdentity(sources)},
-                       {"supernet", FieldsToJson(plan.options)},
-                       {"training", FieldsToJson(plan.training)},
-                       {"distillation", FieldsToJson(options_.distillation)},
-                       {"importance", FieldsToJson(options_.compression)},
-                       {"seed", options_.study_seed},
-                       {"libtorch", TorchVersion()}};
+  Json inputs = {{"space", FieldsToJson(plan.space.options())},
+                 {"task", TaskToJson(options_.task)},
+                 {"data", data_.content_hash},
+                 {"largest", start.Get(kStudentFile).sha256},
+                 {"teacher", TeacherIdentity(sources)},
+                 {"supernet", FieldsToJson(plan.options)},
+                 {"training", FieldsToJson(plan.training)},
+                 {"distillation", FieldsToJson(options_.distillation)},
+                 {"seed", options_.study_seed},
+                 {"libtorch", TorchVersion()}};
+  // How its members are trained further.
+  for (const char* key : {"warm_start", "warm_learning_rate"}) {
+    inputs["supernet"].erase(key);
+  }
+  if (plan.options.sort_channels) {
+    inputs["importance"] = {options_.compression.importance,
+                            options_.compression.examples};
+  }
+  if (plan.options.rounded) {
+    inputs["rounding"] = {kQuantizerVersion, options_.quantization.reduce_range,
+                          options_.quantization.symmetric_activations};
+  }
   if (auto found = store_.Find("supernet", inputs)) return *found;
   TrainingPermit permit(options_.lock_folder);
   SupernetJob job;
@@ -63,6 +74,8 @@ std::variant<StageResult, Failure> Stages::Supernet(
   job.initial = SupernetStart(start);
   job.teacher = sources.teacher ? &*sources.teacher : nullptr;
   job.distillation = options_.distillation;
+  job.reduce_range = options_.quantization.reduce_range;
+  job.symmetric_activations = options_.quantization.symmetric_activations;
   job.cancelled = options_.cancelled;
   job.on_step = [&](std::int64_t step, std::int64_t steps) {
     permit.Yield();

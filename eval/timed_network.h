@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 #include "eval/exported_network.h"
 #include "eval/latency.h"
+#include "space/base/tensor_data.h"
 
 namespace hone {
 
@@ -29,5 +31,14 @@ class TimedNetwork {
   DecodeTimes times_;
   TimedRun run_;
 };
+
+// Of a network that is exported first; its files are written below the system's
+// folder for temporary files, and removed.
+std::unique_ptr<TimedNetwork> ExportTimed(Engine& engine,
+                                          const Architecture& architecture,
+                                          const TaskShape& task,
+                                          const NamedTensors& weights,
+                                          const MeasurementOptions& measurement,
+                                          std::uint64_t seed);
 
 }  // namespace hone

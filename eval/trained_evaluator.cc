@@ -74,6 +74,7 @@ class TrainedEvaluator::Impl {
         });
     MeasureLatencies(flights);
     for (InFlight& flight : flights) {
+      flight.measurement.environment[kDataKey] = data_.content_hash;
       ForgetInherited(flight);
       if (flight.left_in_f32.empty()) continue;
       flight.measurement.environment.merge(
@@ -184,7 +185,10 @@ class TrainedEvaluator::Impl {
     if (std::holds_alternative<Failure>(files)) return files;
     Candidate smaller = candidate;
     smaller.parent = larger->architecture;
-    return stages_.Shrunk(smaller, std::get<StageResult>(files), report);
+    const bool named = candidate.parent && options_.parent_compression;
+    return stages_.Shrunk(
+        smaller, std::get<StageResult>(files),
+        named ? *options_.parent_compression : options_.compression, report);
   }
 
   Student TrainFromStart(const Candidate& candidate,
@@ -327,64 +331,99 @@ class TrainedEvaluator::Impl {
 
   // A network in one engine, and how long its runs took.
   struct Timed {
-    Engine* engine = nullptr;
+    std::size_t engine = 0;
+    InFlight* flight = nullptr;  // null: the reference
     std::unique_ptr<TimedNetwork> network;
     Latency latency;
   };
 
-  Timed LoadTimed(Engine& engine, const std::filesystem::path& folder) const {
-    return {&engine,
+  Timed LoadTimed(std::size_t engine, InFlight* flight,
+                  const std::filesystem::path& folder) const {
+    return {engine,
+            flight,
             std::make_unique<TimedNetwork>(
-                engine, folder, options_.task, options_.measurement,
+                *engines_[engine], folder, options_.task, options_.measurement,
                 StreamSeed(options_.study_seed, 0, "latency")),
             {}};
   }
 
   // The reference, in the first engine, and each candidate in every engine that
-  // runs it, all in turn; a candidate keeps the numbers of its fastest.
+  // runs it, all in turn; a candidate keeps the numbers of its fastest, and
+  // fails where none gets through.
   void TimeAll(const std::vector<InFlight*>& alive) {
     const MeasuringPermit permit(options_.lock_folder);
+    std::vector<Timed> timed = LoadAll(alive);
+    TimeEach(timed);
+    for (InFlight* flight : alive) {
+      const Timed* fastest = nullptr;
+      for (const Timed& one : timed) {
+        if (one.flight != flight) continue;
+        if (!fastest || one.latency.median_ms < fastest->latency.median_ms) {
+          fastest = &one;
+        }
+      }
+      if (fastest) {
+        Keep(*fastest, timed[0].latency, *flight);
+      } else {
+        flight->failure = flight->scored.front().failure;
+      }
+    }
+  }
+
+  // Of an engine that refuses, or dies of, what it is asked. In a handler.
+  static void LeaveOut(InFlight& flight, std::size_t engine,
+                       const Error& error) {
+    if (error.code() != ErrorCode::kUsage) throw;
+    flight.scored[engine].failure = Failure{"engine", error.what()};
+  }
+
+  std::vector<Timed> LoadAll(const std::vector<InFlight*>& alive) const {
     std::vector<Timed> timed;
     timed.push_back(LoadTimed(
-        *engines_[0], stages_.Reference().PathOf(kModelFile).parent_path()));
-    std::vector<InFlight*> owners = {nullptr};
+        0, nullptr, stages_.Reference().PathOf(kModelFile).parent_path()));
     for (InFlight* flight : alive) {
       for (std::size_t e = 0; e < engines_.size(); ++e) {
         if (flight->scored[e].failure) continue;
-        timed.push_back(LoadTimed(*engines_[e], flight->folder));
-        owners.push_back(flight);
-      }
-    }
-    std::vector<TimedRun> runs;
-    for (const Timed& one : timed) {
-      runs.push_back([&] { return one.network->Milliseconds(); });
-    }
-    const std::vector<Latency> latencies =
-        TimeInTurn(runs, options_.measurement,
-                   StreamSeed(options_.study_seed, 0, "latency"));
-    for (std::size_t i = 0; i < timed.size(); ++i) {
-      timed[i].latency = latencies[i];
-    }
-    for (InFlight* flight : alive) {
-      const Timed* fastest = nullptr;
-      for (std::size_t i = 1; i < timed.size(); ++i) {
-        if (owners[i] != flight) continue;
-        if (!fastest ||
-            timed[i].latency.median_ms < fastest->latency.median_ms) {
-          fastest = &timed[i];
+        try {
+          timed.push_back(LoadTimed(e, flight, flight->folder));
+        } catch (const Error& error) {
+          LeaveOut(*flight, e, error);
         }
       }
-      Keep(*fastest, latencies[0], *flight);
+    }
+    return timed;
+  }
+
+  // Whatever fails is taken out, and the rest is timed anew.
+  void TimeEach(std::vector<Timed>& timed) const {
+    while (true) {
+      std::size_t running = 0;
+      std::vector<TimedRun> runs;
+      for (std::size_t i = 0; i < timed.size(); ++i) {
+        runs.push_back([&, i] {
+          running = i;
+          return timed[i].network->Milliseconds();
+        });
+      }
+      try {
+        const std::vector<Latency> latencies =
+            TimeInTurn(runs, options_.measurement,
+                       StreamSeed(options_.study_seed, 0, "latency"));
+        for (std::size_t i = 0; i < timed.size(); ++i) {
+          timed[i].latency = latencies[i];
+        }
+        return;
+      } catch (const Error& error) {
+        if (running == 0) throw;
+        LeaveOut(*timed[running].flight, timed[running].engine, error);
+        timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(running));
+      }
     }
   }
 
   void Keep(const Timed& timed, const Latency& reference,
             InFlight& flight) const {
-    const auto engine =
-        std::find(engines_.begin(), engines_.end(), timed.engine);
-    flight.measurement.metrics.merge(
-        flight.scored[static_cast<std::size_t>(engine - engines_.begin())]
-            .metrics);
+    flight.measurement.metrics.merge(flight.scored[timed.engine].metrics);
     AddLatency(timed, reference, flight.measurement);
     AddDecodeTimes(timed.network->times(), flight.measurement);
   }
@@ -415,7 +454,7 @@ class TrainedEvaluator::Impl {
         {}};
     measurement.latency_rounds_ms = latency.rounds_ms;
     measurement.kernels = timed.network->network().Kernels();
-    measurement.environment = timed.engine->Describe();
+    measurement.environment = engines_[timed.engine]->Describe();
     measurement.environment["threads"] =
         std::to_string(options_.measurement.threads);
     measurement.environment["activation_group"] =

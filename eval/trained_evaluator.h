@@ -30,6 +30,9 @@ struct SupernetPlan {
   std::uint64_t start_seed = 0;  // of the largest student, where it begins
 };
 
+// In a measurement's environment: PreparedData::content_hash.
+inline constexpr char kDataKey[] = "data";
+
 // What the evaluator of trained students needs to know.
 struct TrainedEvaluatorOptions {
   std::uint64_t study_seed = 0;
@@ -39,6 +42,8 @@ struct TrainedEvaluatorOptions {
   TrainingOptions training;
   DistillationOptions distillation;
   CompressionOptions compression;
+  // In its place for candidates that name their parent.
+  std::optional<CompressionOptions> parent_compression;
   // With compression.from_largest: what students are cut out of.
   std::optional<Candidate> largest;
   // Needed by candidates of fidelity `inherited`; others begin with its weights

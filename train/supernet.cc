@@ -64,7 +64,7 @@ struct Part {
   Batch rows;
   NetworkBatch batch;
   at::Tensor input;  // as students read it
-  double share = 1;  // of the batch's rows
+  double share = 1;  // of the batch's labels
 };
 
 // What one thread needs: the networks' interpreters, and the teacher's answers.
@@ -226,6 +226,8 @@ class SupernetTraining {
     const NamedTensors shared = weights_.Snapshot();
     QuantizationOptions quantization;
     quantization.calibration = "min-max";
+    quantization.reduce_range = job_.reduce_range;
+    quantization.symmetric_activations = job_.symmetric_activations;
     ForEach(trainees_.size(), [&](std::size_t i) {
       Trainee& trainee = trainees_[i];
       const Architecture& architecture = trainee.architecture;
@@ -248,10 +250,16 @@ class SupernetTraining {
     });
   }
 
+  // Over which a part's loss is a mean.
+  static double LabelsOf(const Part& part) {
+    return part.batch.labels.ne(kNoLabel).sum().item<double>();
+  }
+
   // Rows of a batch, cut evenly.
   std::vector<Part> CutBatch(const Batch& rows) {
     const std::size_t count = std::min(shards_.size(), rows.rows.size());
     std::vector<Part> parts;
+    double labels = 0;
     std::size_t first = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t end = rows.rows.size() * (i + 1) / count;
@@ -262,11 +270,12 @@ class SupernetTraining {
           rows.rows.begin() + static_cast<std::ptrdiff_t>(end));
       part.batch = batches_.Make(part.rows);
       part.input = batches_.Perturbed(part.rows, part.batch.input);
-      part.share = static_cast<double>(end - first) /
-                   static_cast<double>(rows.rows.size());
+      part.share = LabelsOf(part);
+      labels += part.share;
       parts.push_back(std::move(part));
       first = end;
     }
+    for (Part& part : parts) part.share /= labels;
     return parts;
   }
 

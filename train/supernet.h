@@ -25,6 +25,9 @@ struct SupernetJob {
   // Set where the members learn from a teacher, whose logits they learn.
   const Teacher* teacher = nullptr;
   DistillationOptions distillation = {};
+  // How members are rounded, as [quantization] says.
+  bool reduce_range = true;
+  bool symmetric_activations = false;
   std::function<void(std::int64_t step, std::int64_t steps)> on_step = {};
   const std::atomic<bool>* cancelled = nullptr;
 };

@@ -40,7 +40,8 @@ struct TrainingOptions {
     visit("learning_rate", self.learning_rate, InRange{1e-8, 10},
           "peak, after the warm-up; then a cosine to zero");
     visit("embedding_learning_rate_scale", self.embedding_learning_rate_scale,
-          InRange{0, 1000}, "multiplies the rate of the token embedding");
+          InRange{0, 1000},
+          "multiplies the rate of an encoder's token embedding");
     visit("warmup_steps", self.warmup_steps, InRange{0, 1e8},
           "steps of linear warm-up");
     visit("weight_decay", self.weight_decay, InRange{0, 10},
@@ -51,14 +52,15 @@ struct TrainingOptions {
           "on the stem's and each sublayer's output");
     visit("word_dropout", self.word_dropout, InRange{0, 0.9},
           "probability that a token that is read is replaced by the unknown "
-          "token");
+          "token, a pixel by a black one; of a translation in its source");
     visit("label_smoothing", self.label_smoothing, InRange{0, 0.9},
           "of the cross-entropy");
-    visit("beta2", self.beta2, InRange{0.5, 0.99999},
+    visit("beta2", self.beta2, InRange{0.85, 0.99999},
           "how slowly AdamW forgets squared gradients");
     visit("redraw_steps", self.redraw_steps, InRange{0, 1e8},
           "steps between new random features of performer attention, the last "
-          "fifth of the training left alone; 0: never new ones");
+          "fifth of the training left alone; 0, and in a supernet: never new "
+          "ones");
     visit("device", self.device, OneOf{{"cpu"}}, "where tensors live");
   }
 };

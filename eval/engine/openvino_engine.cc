@@ -32,8 +32,9 @@ class OpenVinoModel : public EngineModel {
       request_ = compiled_.create_infer_request();
     });
     const std::int64_t batch = std::max<std::int64_t>(options.batch, 1);
-    const std::int64_t tokens =
-        options.tokens > 0 ? options.tokens : kFirstTokens;
+    const std::int64_t tokens = options.tokens > 0
+                                    ? options.tokens
+                                    : std::min(kFirstTokens, max_tokens_);
     const auto numbers = static_cast<std::size_t>(batch * tokens);
     if (fixed_.size() == 2) {
       Run(std::vector<std::int64_t>(numbers, 0), batch, tokens);

@@ -94,9 +94,14 @@ class StepDecoder : public EngineDecoder {
   }
 
   void WarmUp() {
-    const auto batch = Start({HasEncoder() ? std::vector<std::int64_t>{0, 0}
-                                           : std::vector<std::int64_t>{}});
-    batch->Extend({0, 0}, std::min<std::int64_t>(2, info_.max_tokens));
+    const auto zeros = [](std::int64_t most) {
+      return std::vector<std::int64_t>(
+          static_cast<std::size_t>(std::min<std::int64_t>(2, most)), 0);
+    };
+    const auto batch = Start(
+        {HasEncoder() ? zeros(max_source_) : std::vector<std::int64_t>{}});
+    const std::vector<std::int64_t> tokens = zeros(info_.max_tokens);
+    batch->Extend(tokens, static_cast<std::int64_t>(tokens.size()));
   }
 
   // Keys and values of sources of one length, in block order.

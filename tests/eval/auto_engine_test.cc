@@ -16,15 +16,21 @@ struct Pace {
   std::function<double(std::uintmax_t)> milliseconds;
   float error = 0;  // added to the first logit of each inference
   bool loads = true;
+  // Inferences of a loaded model whose file is not large, before it dies.
+  int lives = 1 << 30;
 };
 
 class PacedModel : public EngineModel {
  public:
   PacedModel(std::unique_ptr<EngineModel> inner, double milliseconds,
-             const Pace& pace)
-      : inner_(std::move(inner)), milliseconds_(milliseconds), pace_(pace) {}
+             const Pace& pace, int lives)
+      : inner_(std::move(inner)),
+        milliseconds_(milliseconds),
+        pace_(pace),
+        lives_(lives) {}
   std::vector<float> Run(const ModelInput& input, std::int64_t batch,
                          std::int64_t length) override {
+    if (lives_-- == 0) throw Error(ErrorCode::kUsage, "the worker died");
     clock_ += milliseconds_;
     auto logits = inner_->Run(input, batch, length);
     logits[0] += pace_.error;
@@ -40,8 +46,11 @@ class PacedModel : public EngineModel {
   std::unique_ptr<EngineModel> inner_;
   double milliseconds_;
   Pace pace_;
+  int lives_;
   double clock_ = 0;
 };
+
+constexpr std::uintmax_t kLarge = 50'000;
 
 class PacedEngine : public Engine {
  public:
@@ -52,9 +61,10 @@ class PacedEngine : public Engine {
   std::unique_ptr<EngineModel> Load(const std::filesystem::path& file,
                                     const EngineOptions& options) override {
     if (!pace_.loads) throw Error(ErrorCode::kUsage, "cannot load");
-    return std::make_unique<PacedModel>(
-        engine_->Load(file, options),
-        pace_.milliseconds(std::filesystem::file_size(file)), pace_);
+    const std::uintmax_t size = std::filesystem::file_size(file);
+    return std::make_unique<PacedModel>(engine_->Load(file, options),
+                                        pace_.milliseconds(size), pace_,
+                                        size > kLarge ? 1 << 30 : pace_.lives);
   }
   std::unique_ptr<EngineDecoder> LoadDecoder(const std::filesystem::path&,
                                              const EngineOptions&) override {
@@ -68,9 +78,6 @@ class PacedEngine : public Engine {
 
 class AutoEngine : public ::testing::Test {
  protected:
-  // A small model and one whose file is larger than kLarge.
-  static constexpr std::uintmax_t kLarge = 50'000;
-
   AutoEngine() {
     for (TaskData* split : {&data_.train, &data_.dev}) {
       Rng rng(1);
@@ -95,6 +102,7 @@ class AutoEngine : public ::testing::Test {
     options_.lock_folder = folder_.path();
   }
 
+  // A small model and one whose file is larger than kLarge.
   std::vector<Outcome> Evaluate(std::vector<Pace> paces) {
     std::vector<std::unique_ptr<Engine>> engines;
     std::vector<Engine*> pointers;
@@ -160,6 +168,19 @@ TEST_F(AutoEngine, AnEngineThatIsWrongOrRefusesIsNotKept) {
        Evaluate({{"steady", Two, 0, true}, {"refuses", fast, 0, false}})) {
     EXPECT_EQ(Of(outcome).environment.at("engine"), "steady");
   }
+}
+
+// It lives long enough to score the dev split, and not to be timed.
+TEST_F(AutoEngine, AnEngineThatDiesWhileItIsTimedFailsItsTrialAlone) {
+  const auto alone = Evaluate({{"dies", Two, 0, true, 20}});
+  EXPECT_EQ(std::get<Failure>(alone.at(0)).code, "engine");
+  EXPECT_EQ(std::get<Failure>(alone.at(0)).reason, "the worker died");
+  EXPECT_DOUBLE_EQ(Value(alone.at(1), "latency_ms"), 2);
+  const auto fast = [](std::uintmax_t) { return 0.1; };
+  const auto both =
+      Evaluate({{"steady", Two, 0, true}, {"dies", fast, 0, true, 20}});
+  EXPECT_EQ(Of(both.at(0)).environment.at("engine"), "steady");
+  EXPECT_EQ(Of(both.at(1)).environment.at("engine"), "dies");
 }
 
 TEST_F(AutoEngine, FailsWhenNoEngineServes) {

@@ -162,6 +162,7 @@ TEST(Compare, KnownAnswers) {
   EXPECT_NEAR(errors.largest_share, 1.2, 1e-12);
   EXPECT_NEAR(errors.rank_correlation, 3 / std::sqrt(5 * 4.5), 1e-12);
   EXPECT_NEAR(Compare({3, 2, 1}, {1, 2, 3}).rank_correlation, -1, 1e-12);
+  EXPECT_EQ(Compare({3, 2, 1}, {2, 2, 2}).rank_correlation, 0);
 }
 
 }  // namespace

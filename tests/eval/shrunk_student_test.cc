@@ -116,6 +116,24 @@ TEST_F(ShrunkStudent, OneRoundIsTheDefault) {
   EXPECT_NE(Student(options, one[1]), Student(options, two[1]));
 }
 
+// What a candidate names as its parent may be cut in another way than what a
+// study's students are cut out of.
+TEST_F(ShrunkStudent, ParentsMayBeCutAnotherWayThanTheLargest) {
+  TrainedEvaluatorOptions options = Options("largest");
+  options.largest = Candidate{0, Of(16, 3, 32), 11, Fidelity::kTrained};
+  const Candidate student{1, Of(8, 1, 8), 11, Fidelity::kTrained};
+  const auto cut =
+      TrainedEvaluator(options, data_, nullptr).Evaluate({student});
+  EXPECT_EQ(Students(options), 2);
+  options.parent_compression = options.compression;
+  options.parent_compression->steps = 0;
+  EXPECT_EQ(TrainedEvaluator(options, data_, nullptr).Evaluate({student}), cut);
+  EXPECT_EQ(Students(options), 2);
+  const auto named = Shrink(options, Of(8, 1, 8));
+  EXPECT_EQ(Students(options), 3);
+  EXPECT_NE(Student(options, named[1]), Student(options, cut[0]));
+}
+
 // Nothing is trained, and the block is the one that was named.
 TEST_F(ShrunkStudent, LosesTheBlockThatIsNamed) {
   TrainedEvaluatorOptions options = Options("dropped");

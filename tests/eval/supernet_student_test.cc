@@ -116,6 +116,26 @@ TEST_F(SupernetStudent, InheritedWeightsAreThoseOfTheSupernet) {
   }
 }
 
+// Options of what is made of it do not train it again; how its members are
+// rounded does.
+TEST_F(SupernetStudent, IsTrainedOnceForWhatItDependsOn) {
+  TrainedEvaluatorOptions options = Options("once");
+  const auto supernets = [&] {
+    TrainedEvaluator(options, data_, nullptr).Evaluate({Batch()[0]});
+    using Files = std::filesystem::directory_iterator;
+    return std::distance(Files(options.artifacts / "supernet"), Files());
+  };
+  EXPECT_EQ(supernets(), 1);
+  options.compression.steps = 3;
+  options.compression.rounds = 2;
+  options.supernet->options.warm_learning_rate = 1e-5;
+  options.supernet->options.warm_start = false;
+  options.quantization.calibration = "entropy";
+  EXPECT_EQ(supernets(), 1);
+  options.quantization.reduce_range = false;
+  EXPECT_EQ(supernets(), 2);
+}
+
 TEST_F(SupernetStudent, FilesOfPartsAreNotKept) {
   const TrainedEvaluatorOptions options = Options("kept");
   TrainedEvaluator evaluator(options, data_, nullptr);

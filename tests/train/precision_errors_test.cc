@@ -71,7 +71,7 @@ TEST(PrecisionErrors, AddUpALayersChangesByItsGradients) {
   const NamedTensors weights = InitialWeights(kNetwork, kTask, 3);
   const auto precisions = Words({"f32", "w8a8", "w4", "w3", "w2"});
   const auto errors =
-      PrecisionErrors(kNetwork, kTask, weights, data, precisions);
+      PrecisionErrors(kNetwork, kTask, weights, data, precisions, true);
   ASSERT_EQ(errors.size(), 2u);
   const auto squares = SquaredGradients(kNetwork, kTask, weights, data);
   double expected = 0;
@@ -92,6 +92,14 @@ TEST(PrecisionErrors, AddUpALayersChangesByItsGradients) {
     for (std::size_t i = 1; i < block.size(); ++i) {
       EXPECT_LT(block[i - 1], block[i]);
     }
+  }
+  // The eighth bit halves the steps of what meets 8-bit activations, and of
+  // nothing else.
+  const auto whole =
+      PrecisionErrors(kNetwork, kTask, weights, data, precisions, false);
+  for (std::size_t block = 0; block < errors.size(); ++block) {
+    EXPECT_NEAR(errors[block][1] / whole[block][1], 4, 1);
+    EXPECT_EQ(errors[block][2], whole[block][2]);
   }
 }
 

@@ -247,7 +247,8 @@ TEST_F(PlainQuantizeTest, SmoothingLeavesTheFunctionAsItWas) {
   const LinearUses linears =
       CalibrationRun(architecture, kTask, weights, data).FindLinears();
   CalibrationRun run(architecture, kTask, weights, data);
-  const NamedTensors smooth = SmoothInputs(architecture, run, linears, weights);
+  const NamedTensors smooth =
+      SmoothInputs(architecture, run, linears, weights, true);
   EXPECT_NE(smooth.at("encoder.0.attention_norm.weight"),
             weights.at("encoder.0.attention_norm.weight"));
   const Architecture f32 = WithoutPrecision(architecture);
@@ -273,7 +274,7 @@ TEST_F(PlainQuantizeTest, SmoothingScalesEveryReaderOfANorm) {
     weights.at("encoder.0.attention_norm.weight").data<float>()[3] = 40;
     CalibrationRun run(one.architecture, kTask, weights, data);
     const NamedTensors smooth =
-        SmoothInputs(one.architecture, run, run.FindLinears(), weights);
+        SmoothInputs(one.architecture, run, run.FindLinears(), weights, true);
     EXPECT_NE(smooth.at("encoder.0.attention_norm.weight"),
               weights.at("encoder.0.attention_norm.weight"));
     const Architecture f32 = WithoutPrecision(one.architecture);

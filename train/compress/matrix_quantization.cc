@@ -267,6 +267,11 @@ std::int16_t CodeLevels::Nearest(double x) const {
   return static_cast<std::int16_t>(lower ? at - 1 : at);
 }
 
+MatrixOptions MatrixOptionsOf(const Precision& precision, bool reduce_range) {
+  if (!reduce_range || !precision.int8_activations) return {};
+  return {.limit = kReducedLimit};
+}
+
 QuantizedMatrix QuantizeMatrix(const std::vector<float>& weights,
                                std::int64_t rows, std::int64_t columns,
                                const Precision& precision,

@@ -65,6 +65,10 @@ struct MatrixOptions {
   bool largest = false;
 };
 
+// As quantization.reduce_range asks: within kReducedLimit where 8-bit
+// activations are multiplied. In f32 nothing saturates.
+MatrixOptions MatrixOptionsOf(const Precision& precision, bool reduce_range);
+
 // Rounds to nearest. Scales: 8 bits, the largest magnitude over the limit;
 // fewer bits, of 30 clips of the block's extremes (and both signs where levels
 // are not symmetric) the one whose codes, with their own least-squares scale

@@ -12,10 +12,12 @@ namespace {
 
 double ErrorOf(const std::vector<float>& weights,
                const std::vector<double>& squared_gradients,
-               const LinearSpec& spec, const Precision& precision) {
+               const LinearSpec& spec, const Precision& precision,
+               bool reduce_range) {
   if (precision.IsFloat()) return 0;
   const std::vector<float> rounded =
-      Dequantize(QuantizeMatrix(weights, spec.out, spec.in, precision));
+      Dequantize(QuantizeMatrix(weights, spec.out, spec.in, precision,
+                                MatrixOptionsOf(precision, reduce_range)));
   double sum = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const double change = double{rounded[i]} - double{weights[i]};
@@ -29,7 +31,7 @@ double ErrorOf(const std::vector<float>& weights,
 std::vector<std::vector<double>> PrecisionErrors(
     const Architecture& architecture, const TaskShape& task,
     const NamedTensors& weights, const TaskData& data,
-    const std::vector<Precision>& precisions) {
+    const std::vector<Precision>& precisions, bool reduce_range) {
   return AtTorchBoundary("finding what rounding spoils", [&] {
     const Architecture exact = WithoutPrecision(architecture);
     const LinearUses linears =
@@ -42,8 +44,8 @@ std::vector<std::vector<double>> PrecisionErrors(
         if (!name.starts_with(one.name + ".")) continue;
         const auto matrix = Floats(weights, name + ".weight");
         for (std::size_t p = 0; p < precisions.size(); ++p) {
-          row[p] +=
-              ErrorOf(matrix, gradients.at(name), use.spec, precisions[p]);
+          row[p] += ErrorOf(matrix, gradients.at(name), use.spec, precisions[p],
+                            reduce_range);
         }
       }
     }

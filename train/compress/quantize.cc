@@ -32,13 +32,6 @@ bool HasProductsInA8(const Architecture& architecture) {
   });
 }
 
-// Weights that are multiplied in f32 have nothing that could saturate.
-MatrixOptions RoundingOf(const Precision& precision,
-                         const QuantizationOptions& options) {
-  if (!options.reduce_range || !precision.int8_activations) return {};
-  return {.limit = kReducedLimit};
-}
-
 // X^T X of every tensor that quantized layers read, by LinearUse::input.
 std::map<std::string, at::Tensor> Hessians(CalibrationRun& run,
                                            const LinearUses& linears) {
@@ -66,7 +59,8 @@ Matrices RoundWeights(CalibrationRun& run, const LinearUses& linears,
     const LinearSpec& spec = use.spec;
     if (spec.precision.IsFloat()) continue;
     const std::vector<float> values = Floats(weights, name + ".weight");
-    const MatrixOptions rounding = RoundingOf(spec.precision, options);
+    const MatrixOptions rounding =
+        MatrixOptionsOf(spec.precision, options.reduce_range);
     const auto hessian = hessians.find(use.input);
     matrices[name] =
         hessian == hessians.end()
@@ -154,7 +148,8 @@ NamedTensors QuantizeNetwork(const Architecture& architecture,
     if (options.smoothing) {
       const NamedTensors before = tensors;
       CalibrationRun run(architecture, task, before, calibration);
-      tensors = SmoothInputs(architecture, run, linears, std::move(tensors));
+      tensors = SmoothInputs(architecture, run, linears, std::move(tensors),
+                             options.reduce_range);
     }
     const TableUses tables = TablesOf(architecture, task);
     const Matrices rounded_tables = RoundTables(tables, tensors);

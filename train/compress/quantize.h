@@ -11,6 +11,9 @@
 
 namespace hone {
 
+// Goes up when other bytes come of the same weights and options.
+inline constexpr int kQuantizerVersion = 2;
+
 // The calibrators' names (CalibratorNames) and "auto".
 inline std::vector<std::string> CalibrationChoices() {
   return {"min-max", "moving-average", "percentile", "mse", "entropy", "auto"};
@@ -72,7 +75,7 @@ struct QuantizationOptions {
           "its peak rate");
     visit("qat_guide", self.qat_guide, OneOf{{"student", "teacher"}},
           "whom it learns from beside the labels: the student before it was "
-          "rounded, or what the student learned from");
+          "rounded, or the teacher");
   }
 };
 

@@ -65,13 +65,15 @@ std::vector<Group> GroupsOf(const LinearUses& linears) {
   return result;
 }
 
-at::Tensor Rounded(const at::Tensor& weight, const LinearSpec& spec) {
+at::Tensor Rounded(const at::Tensor& weight, const LinearSpec& spec,
+                   bool reduce_range) {
   if (spec.precision.IsFloat()) return weight;
   const at::Tensor values = weight.contiguous();
   const auto* first = values.const_data_ptr<float>();
-  return at::tensor(
-             Dequantize(QuantizeMatrix({first, first + values.numel()},
-                                       spec.out, spec.in, spec.precision)))
+  return at::tensor(Dequantize(QuantizeMatrix(
+                        {first, first + values.numel()}, spec.out, spec.in,
+                        spec.precision,
+                        MatrixOptionsOf(spec.precision, reduce_range))))
       .view({spec.out, spec.in});
 }
 
@@ -87,7 +89,8 @@ at::Tensor RoundedInput(const at::Tensor& x) {
 
 double OutputError(const Group& group, const LinearUses& linears,
                    const std::map<std::string, at::Tensor>& weights,
-                   const at::Tensor& x_NI, const at::Tensor& scale_I) {
+                   const at::Tensor& x_NI, const at::Tensor& scale_I,
+                   bool reduce_range) {
   const at::Tensor scaled = x_NI.div(scale_I).contiguous();
   std::optional<at::Tensor> rounded;
   double error = 0;
@@ -98,7 +101,7 @@ double OutputError(const Group& group, const LinearUses& linears,
       rounded = RoundedInput(scaled);
     }
     error += at::linear(spec.precision.int8_activations ? *rounded : scaled,
-                        Rounded(weight.mul(scale_I), spec))
+                        Rounded(weight.mul(scale_I), spec, reduce_range))
                  .sub_(at::linear(x_NI, weight))
                  .square_()
                  .sum(at::kDouble)
@@ -110,7 +113,7 @@ double OutputError(const Group& group, const LinearUses& linears,
 // s of the strength that errs least; ones where nothing helps.
 at::Tensor BestScale(const Group& group, const LinearUses& linears,
                      const std::map<std::string, at::Tensor>& weights,
-                     const at::Tensor& x_NI) {
+                     const at::Tensor& x_NI, bool reduce_range) {
   const at::Tensor input_I = x_NI.abs().amax(0).clamp_min(1e-5);
   at::Tensor weight_I = weights.at(group.readers[0]).abs().amax(0);
   for (const std::string& name : group.readers) {
@@ -118,12 +121,13 @@ at::Tensor BestScale(const Group& group, const LinearUses& linears,
   }
   weight_I = weight_I.clamp_min(1e-5);
   at::Tensor best = at::ones_like(input_I);
-  double least = OutputError(group, linears, weights, x_NI, best);
+  double least = OutputError(group, linears, weights, x_NI, best, reduce_range);
   for (int step = 0; step <= kStrengths; ++step) {
     const double strength = step / static_cast<double>(kStrengths);
     at::Tensor scale = input_I.pow(strength).div(weight_I.pow(1 - strength));
     scale = scale.div(scale.log().mean().exp());
-    const double error = OutputError(group, linears, weights, x_NI, scale);
+    const double error =
+        OutputError(group, linears, weights, x_NI, scale, reduce_range);
     if (error < least) {
       least = error;
       best = scale;
@@ -135,7 +139,8 @@ at::Tensor BestScale(const Group& group, const LinearUses& linears,
 }  // namespace
 
 NamedTensors SmoothInputs(const Architecture& architecture, CalibrationRun& run,
-                          const LinearUses& linears, NamedTensors weights) {
+                          const LinearUses& linears, NamedTensors weights,
+                          bool reduce_range) {
   if (architecture.stem.norm_place == NormPlace::kPost) return weights;
   const std::vector<Group> groups = GroupsOf(linears);
   std::map<std::string, at::Tensor> samples;
@@ -149,8 +154,8 @@ NamedTensors SmoothInputs(const Architecture& architecture, CalibrationRun& run,
     for (const std::string& name : group.readers) {
       matrices[name] = ToTensor(weights.at(name + ".weight"), at::kCPU);
     }
-    const at::Tensor scale =
-        BestScale(group, linears, matrices, samples.at(group.readers[0]));
+    const at::Tensor scale = BestScale(
+        group, linears, matrices, samples.at(group.readers[0]), reduce_range);
     for (const std::string& name : group.readers) {
       weights[name + ".weight"] = ToTensorData(matrices.at(name).mul(scale));
     }

@@ -11,8 +11,9 @@ namespace hone {
 // better. The strength a is searched over 0, 0.1 ... 1 for each norm, by the
 // squared error of its readers' outputs after rounding; where none is better,
 // nothing is moved. Norms after a residual sum feed more than these layers and
-// are left alone.
+// are left alone. Weights are rounded as `reduce_range` asks (MatrixOptionsOf).
 NamedTensors SmoothInputs(const Architecture& architecture, CalibrationRun& run,
-                          const LinearUses& linears, NamedTensors weights);
+                          const LinearUses& linears, NamedTensors weights,
+                          bool reduce_range);
 
 }  // namespace hone

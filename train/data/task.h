@@ -27,6 +27,7 @@ struct Preparation {
   std::vector<std::string> classes;
   const Vocabulary* vocabulary = nullptr;  // null for images and sounds
   PixelScale pixels;                       // of images
+  std::int64_t sound_rate = 0;  // samples a second, of sounds; 0: not known
 };
 
 struct PreparedData {

@@ -14,6 +14,7 @@ struct Frames {
   std::int64_t count = 0;     // T
   std::int64_t width = 0;     // F
   std::vector<float> values;  // row major [N,T,F]
+  std::int64_t rate = 0;      // samples a second, of sounds
   // Ways to see an example in training: for each of the T*F numbers the place
   // of the one that takes its stead, or -1 for `blank`. None: as it is.
   std::vector<std::vector<std::int64_t>> variants;

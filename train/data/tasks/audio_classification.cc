@@ -52,6 +52,7 @@ TaskData ToFrames(std::vector<LabelledSound> sounds,
   HONE_CHECK(tools.spectrogram);
   TaskData data;
   data.frames.width = options.mel_bands;
+  if (!sounds.empty()) data.frames.rate = sounds.front().sound.rate;
   for (LabelledSound& one : sounds) {
     const std::int64_t rate = one.sound.rate;
     if (rate != sounds.front().sound.rate) {
@@ -77,6 +78,16 @@ TaskData ToFrames(std::vector<LabelledSound> sounds,
   return data;
 }
 
+// As many frames come of any rate, of other bands.
+void CheckRate(const TaskData& data, std::int64_t trained,
+               const std::string& where) {
+  if (trained == 0 || data.frames.rate == trained) return;
+  throw Error(ErrorCode::kUsage,
+              where + ": " + std::to_string(data.frames.rate) +
+                  " samples a second, where the training split has " +
+                  std::to_string(trained) + "; resample it");
+}
+
 class AudioClassification : public Task {
  public:
   PreparedData Prepare(const TaskOptions& options,
@@ -89,12 +100,7 @@ class AudioClassification : public Task {
     data.train = ToFrames(std::move(train), data.classes, options, tools);
     data.dev =
         ToFrames(Load(options, Split::kDev), data.classes, options, tools);
-    if (data.dev.frames.count != data.train.frames.count) {
-      throw Error(ErrorCode::kUsage,
-                  options.dev +
-                      ": its sounds have another rate than those of " +
-                      options.train);
-    }
+    CheckRate(data.dev, data.train.frames.rate, options.dev);
     data.shape.vocabulary = 0;
     data.shape.features = data.train.frames.width;
     data.shape.max_tokens = data.train.frames.count;
@@ -103,15 +109,20 @@ class AudioClassification : public Task {
 
   TaskData TestSplit(const TaskOptions& options, const TaskTools& tools,
                      const Preparation& known) const override {
-    return ToFrames(Load(options, Split::kTest), known.classes, options, tools);
+    TaskData test =
+        ToFrames(Load(options, Split::kTest), known.classes, options, tools);
+    CheckRate(test, known.sound_rate, options.test);
+    return test;
   }
 
   // Any class: a new sound has no label.
   TaskData Example(const TaskOptions& options, const TaskTools& tools,
                    const Preparation& known,
                    const std::string& file) const override {
-    return ToFrames({{ReadWav(file), known.classes.at(0), file}}, known.classes,
-                    options, tools);
+    TaskData sound = ToFrames({{ReadWav(file), known.classes.at(0), file}},
+                              known.classes, options, tools);
+    CheckRate(sound, known.sound_rate, file);
+    return sound;
   }
 };
 

@@ -131,6 +131,15 @@ LabelledImages OwnImages(const TaskOptions& options, const std::string& path,
   if (colon != std::string::npos) {
     LabelledImages images =
         ReadIdxImages(path.substr(0, colon), path.substr(colon + 1));
+    if (images.height != options.image_height ||
+        images.width != options.image_width) {
+      throw Error(ErrorCode::kUsage,
+                  path + ": images of height " + std::to_string(images.height) +
+                      " and width " + std::to_string(images.width) +
+                      "; task.image_height and task.image_width say " +
+                      std::to_string(options.image_height) + " and " +
+                      std::to_string(options.image_width));
+    }
     const auto most =
         std::max_element(images.labels.begin(), images.labels.end());
     for (std::int64_t i = static_cast<std::int64_t>(classes.size());
@@ -155,6 +164,15 @@ LabelledImages OwnImages(const TaskOptions& options, const std::string& path,
   return images;
 }
 
+// `images` came with the classes behind the first `known`.
+void CheckLabels(const std::vector<std::string>& classes, std::size_t known,
+                 const std::string& images, const TaskOptions& options) {
+  if (classes.size() == known) return;
+  throw Error(ErrorCode::kUsage,
+              images + ": has a label above " + std::to_string(known - 1) +
+                  ", which does not occur in " + options.train);
+}
+
 struct ImageSplits {
   LabelledImages train;
   LabelledImages dev;
@@ -171,12 +189,7 @@ ImageSplits LoadImages(const TaskOptions& options) {
   splits.train = OwnImages(options, options.train, "train", splits.classes);
   const std::size_t known = splits.classes.size();
   splits.dev = OwnImages(options, options.dev, "dev", splits.classes);
-  if (splits.classes.size() != known) {
-    throw Error(ErrorCode::kUsage, options.dev + ": has a label above " +
-                                       std::to_string(known - 1) +
-                                       ", which does not occur in " +
-                                       options.train);
-  }
+  CheckLabels(splits.classes, known, options.dev, options);
   return splits;
 }
 
@@ -206,8 +219,10 @@ class ImageClassification : public Task {
                        known.pixels);
     }
     std::vector<std::string> classes = known.classes;
-    return ToPatches(OwnImages(options, options.test, "test", classes), options,
-                     known.pixels);
+    const LabelledImages test =
+        OwnImages(options, options.test, "test", classes);
+    CheckLabels(classes, known.classes.size(), options.test, options);
+    return ToPatches(test, options, known.pixels);
   }
 
   TaskData Example(const TaskOptions& options, const TaskTools&,

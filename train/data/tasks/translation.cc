@@ -98,6 +98,9 @@ class Translation : public Task {
   static TaskData ToNumbers(const std::vector<TextPair>& pairs,
                             const Vocabulary& vocabulary,
                             const TaskOptions& options, const char* split) {
+    // Characters are written as they are.
+    const bool folds =
+        options.fold_case && options.vocabulary == "sentencepiece";
     TaskData data;
     for (const TextPair& pair : pairs) {
       auto source = vocabulary.Encode(pair.source, kAllTokens);
@@ -109,8 +112,7 @@ class Translation : public Task {
       }
       data.tokens.push_back(std::move(source));
       data.targets.push_back(std::move(target));
-      data.references.push_back(options.fold_case ? Folded(pair.target)
-                                                  : pair.target);
+      data.references.push_back(folds ? Folded(pair.target) : pair.target);
     }
     if (data.tokens.empty()) {
       throw Error(ErrorCode::kUsage,
