@@ -219,6 +219,7 @@ TrainedEvaluatorOptions Workbench::StageOptions() const {
   options.training = spec_.training;
   options.distillation = spec_.distillation;
   options.compression = spec_.compression;
+  options.parent_compression = parent_compression_;
   if (spec_.compression.from_largest) options.largest = LargestCandidate();
   if (UsesSupernet(spec_)) {
     const Architecture largest = LargestOf(*space_);
@@ -252,6 +253,24 @@ std::vector<std::string> Workbench::Classes() const {
 
 std::int64_t Workbench::TrainingExamples() const {
   return data_ ? static_cast<std::int64_t>(data_->train.size()) : 0;
+}
+
+std::int64_t Workbench::SoundRate() const {
+  return data_ ? data_->train.frames.rate : 0;
+}
+
+void Workbench::CheckData(const Trial& trial) const {
+  const auto* measured = std::get_if<Measurement>(&trial.outcome);
+  if (!data_ || !measured) return;
+  const auto hash = measured->environment.find(kDataKey);
+  if (hash == measured->environment.end() ||
+      hash->second == data_->content_hash) {
+    return;
+  }
+  throw Error(ErrorCode::kUsage,
+              "trial " + std::to_string(trial.number) +
+                  " was made of other data than [task] reads now; restore the "
+                  "files, or begin another study with --study FILE");
 }
 
 PixelScale Workbench::Pixels() const {

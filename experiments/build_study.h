@@ -12,6 +12,7 @@
 #include "eval/trained_evaluator.h"
 #include "experiments/search_spec.h"
 #include "search/search_algorithm.h"
+#include "search/trial.h"
 #include "space/search_space.h"
 #include "train/data/task.h"
 
@@ -34,6 +35,11 @@ class Workbench {
   // As in the spec, but images and sounds are measured at their own length.
   const MeasurementOptions& measurement() const { return spec_.measurement; }
   std::unique_ptr<SearchAlgorithm> MakeAlgorithm();
+  // How candidates that name their parent are cut out of it, where it is not as
+  // the spec says. Before the first call of evaluator().
+  void SetParentCompression(const CompressionOptions& options) {
+    parent_compression_ = options;
+  }
   // Made on the first call; trains the teacher on the first Evaluate.
   Evaluator& evaluator();
   // Throws Error{kUsage} where the space has bf16 and no engine of the spec
@@ -50,11 +56,16 @@ class Workbench {
   std::string Vocabulary() const;
   std::vector<std::string> Classes() const;
   PixelScale Pixels() const;
+  std::int64_t SoundRate() const;  // 0 where there are no sounds
+  // Throws Error{kUsage} where the trial was measured on other data than the
+  // task has now.
+  void CheckData(const Trial& trial) const;
   // 0 at fidelity `cost`.
   std::int64_t TrainingExamples() const;
 
  private:
   SearchSpec spec_;
+  std::optional<CompressionOptions> parent_compression_;
   std::filesystem::path artifacts_;
   int workers_;
   ProgressCallback progress_;

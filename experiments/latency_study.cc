@@ -228,14 +228,15 @@ Json ToJson(const LatencyStudy& study) {
                         {"first_ratio", one.first},
                         {"second_ratio", one.second}});
   }
+  const bool judged = study.held_out.size() > 1;
   return {{"reference_ms", study.reference_ms},
           {"noise_share", study.noise_share},
           {"blocks", blocks},
           {"measured", measured},
           {"held_out", held_out},
-          {"errors", ToJson(study.errors)},
-          {"repeat_errors", ToJson(study.repeat_errors)},
-          {"covered", study.covered}};
+          {"errors", judged ? ToJson(study.errors) : Json()},
+          {"repeat_errors", judged ? ToJson(study.repeat_errors) : Json()},
+          {"covered", judged ? Json(study.covered) : Json()}};
 }
 
 }  // namespace hone

@@ -10,7 +10,7 @@ namespace hone {
 namespace {
 
 constexpr std::uintmax_t kMaxCardBytes = std::uintmax_t{16} << 20;
-constexpr int kCardVersion = 4;
+constexpr int kCardVersion = 5;
 
 template <typename Options>
 void FieldsFromJson(const Json& json, Options& options) {
@@ -60,6 +60,7 @@ Json ToJson(const ModelCard& card) {
           {"classes", card.classes},
           {"pixels",
            {{"mean", card.pixels.mean}, {"deviation", card.pixels.deviation}}},
+          {"sound_rate", card.sound_rate},
           {"metrics", ToJson(card.metrics)},
           {"sha256", card.sha256}};
 }
@@ -90,6 +91,7 @@ ModelCard ModelCardFromJson(const Json& json, const std::string& where) {
     json.at("classes").get_to(card.classes);
     json.at("pixels").at("mean").get_to(card.pixels.mean);
     json.at("pixels").at("deviation").get_to(card.pixels.deviation);
+    json.at("sound_rate").get_to(card.sound_rate);
     card.metrics = MetricsFromJson(json.at("metrics"));
     json.at("sha256").get_to(card.sha256);
   } catch (const Json::exception& error) {

@@ -31,6 +31,7 @@ struct ModelCard {
   MeasurementOptions measurement;
   std::vector<std::string> classes;
   PixelScale pixels;
+  std::int64_t sound_rate = 0;                // samples a second, of sounds
   std::map<std::string, Metric> metrics;      // on the dev split, when measured
   std::map<std::string, std::string> sha256;  // file name -> hash
 };

@@ -27,7 +27,8 @@ ModelSession OpenModelFolder(const std::filesystem::path& folder,
 }
 
 Preparation PreparationOf(const ModelSession& session) {
-  return {session.card.classes, session.vocabulary.get(), session.card.pixels};
+  return {session.card.classes, session.vocabulary.get(), session.card.pixels,
+          session.card.sound_rate};
 }
 
 OptionSpec EngineOption(const std::string& fallback) {

@@ -178,7 +178,8 @@ std::string ReferenceText(const std::vector<Objective>& objectives,
                           const std::vector<double>& minimized) {
   std::string text;
   for (std::size_t i = 0; i < minimized.size(); ++i) {
-    text += (text.empty() ? "" : ", ") + objectives[i].metric + " " +
+    if (i > 0) text += i == 2 ? ",\n  " : ", ";  // four would fill 80 columns
+    text += objectives[i].metric + " " +
             NumberText(InOwnSign(objectives[i], minimized[i]));
   }
   return text;

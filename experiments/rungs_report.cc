@@ -6,11 +6,19 @@
 #include "search/rank_correlation.h"
 
 namespace hone {
+namespace {
+
+std::map<Fidelity, std::int64_t> CountsOf(const std::vector<Trial>& trials) {
+  std::map<Fidelity, std::int64_t> counts;
+  for (const Trial& trial : trials) ++counts[trial.fidelity];
+  return counts;
+}
+
+}  // namespace
 
 std::string RungsText(const std::vector<Trial>& trials,
                       const std::vector<Objective>& objectives) {
-  std::map<Fidelity, std::int64_t> counts;
-  for (const Trial& trial : trials) ++counts[trial.fidelity];
+  const std::map<Fidelity, std::int64_t> counts = CountsOf(trials);
   if (counts.size() < 2) return {};
   std::string text;
   for (const auto& [fidelity, count] : counts) {
@@ -25,6 +33,14 @@ std::string RungsText(const std::vector<Trial>& trials,
                   std::to_string(one.architectures)});
   }
   return text + "\n" + (table.rows.empty() ? "" : ToText(table));
+}
+
+Json FidelitiesToJson(const std::vector<Trial>& trials) {
+  Json json = Json::object();
+  for (const auto& [fidelity, count] : CountsOf(trials)) {
+    json[std::string(Name(fidelity))] = count;
+  }
+  return json;
 }
 
 Json RungsToJson(const std::vector<Trial>& trials,

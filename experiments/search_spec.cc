@@ -4,6 +4,7 @@
 #include <set>
 #include <type_traits>
 
+#include "experiments/metric_names.h"
 #include "experiments/spec_reader.h"
 #include "experiments/toml.h"
 #include "space/base/error.h"
@@ -96,7 +97,10 @@ SearchSpec ParseSearchSpec(const std::string& text, const std::string& source,
   for (const std::string& assignment : overrides) {
     ApplyOverride(assignment, root);
   }
-  const LocatedSpec located = ReadSections(root, source);
+  LocatedSpec located = ReadSections(root, source);
+  if (!located.where.contains("study.objectives")) {
+    located.spec.study.objectives = UsualObjectives(located.spec);
+  }
   CheckSpec(located);
   return located.spec;
 }

@@ -36,7 +36,9 @@ struct StudySection {
           "labels every random stream; the same seed repeats the study");
     visit("objectives", self.objectives, AnyValue{},
           "what to find the best trade-offs of: \"maximize METRIC\" or "
-          "\"minimize METRIC\"");
+          "\"minimize METRIC\"; by default of a language model "
+          "nats_per_character and ms_per_token, of a translation bleu and "
+          "generate_ms");
     visit("constraints", self.constraints, AnyValue{},
           "bounds on measured metrics, such as \"latency_ms <= 2\", which "
           "latencies keep with their whole 95 % interval; a trial that breaks "

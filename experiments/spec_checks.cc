@@ -24,6 +24,7 @@ class SpecChecker {
     CheckSpace();
     CheckTask();
     CheckTeacher();
+    CheckTraining();
     CheckQuantization();
     CheckDistillation();
     CheckMeasurement();
@@ -76,6 +77,16 @@ class SpecChecker {
       Refuse(path,
              "unknown metric '" + metric + "'" + DidYouMean(metric, names));
     }
+    const std::vector<std::string> measured = MetricsOf(spec_);
+    if (std::find(measured.begin(), measured.end(), metric) != measured.end()) {
+      return;
+    }
+    std::string use;
+    for (const std::string& name : measured) {
+      use += (use.empty() ? "" : ", ") + name;
+    }
+    Refuse(path,
+           "a search of this kind measures no " + metric + "; use " + use);
   }
 
   void CheckObjectives() const {
@@ -225,6 +236,21 @@ class SpecChecker {
     }
   }
 
+  // Tables that an output layer may share are trained as the rest.
+  void CheckTraining() const {
+    if (TopologyOf(spec_.task) == Topology::kEncoder) return;
+    const std::pair<const char*, const TrainingOptions&> tables[] = {
+        {"training", spec_.training},
+        {"teacher.training", spec_.teacher_training},
+        {"supernet.training", spec_.supernet_training}};
+    for (const auto& [table, training] : tables) {
+      if (training.embedding_learning_rate_scale == 1) continue;
+      Refuse(std::string(table) + ".embedding_learning_rate_scale",
+             "only an encoder's token embedding has a rate of its own; leave "
+             "it at 1");
+    }
+  }
+
   void CheckQuantization() const {
     if (spec_.quantization.qat_steps > 0 && spec_.quantization.smoothing) {
       Refuse("quantization.smoothing",
@@ -290,7 +316,10 @@ class SpecChecker {
   void CheckMeasurement() const {
     const TaskOptions& task = spec_.task;
     const MeasurementOptions& how = spec_.measurement;
-    if (task.kind == "text-classification" || task.kind == "translation") {
+    const bool own_rows =
+        task.kind == "sequence-classification" && !task.train.empty();
+    if (task.kind == "text-classification" || task.kind == "translation" ||
+        own_rows) {
       CheckLength("measurement.tokens", how.tokens, "task.max_tokens",
                   task.max_tokens, "the longest text that a network takes");
     }
@@ -312,6 +341,11 @@ class SpecChecker {
         std::adjacent_find(rungs.begin(), rungs.end()) != rungs.end()) {
       Refuse("search.rungs",
              "each once, the cheapest first: [\"inherited\", \"short\"]");
+    }
+    if (rungs.empty() && spec_.search.algorithm == "successive-halving") {
+      Refuse("search.rungs",
+             "successive halving needs some, such as [\"inherited\", "
+             "\"short\"]");
     }
     const std::string& word = spec_.search.rung_precision;
     if (word.empty() || rungs.empty()) return;

@@ -205,13 +205,16 @@ std::string StandingPage(const Trial& trial, const Standing& standing,
 Json ToJson(const Standing& standing) {
   Json breaks = Json::array();
   for (const Excess& excess : standing.broken) {
-    breaks.push_back(
-        {{"constraint", ToText(excess.constraint)}, {"value", excess.value}});
+    breaks.push_back({{"constraint", ToText(excess.constraint)},
+                      {"value", excess.value},
+                      {"of_interval", excess.of_interval}});
   }
-  Json json = {{"on_front", standing.on_front},
-               {"dominated_by", RivalsToJson(standing.dominators)},
-               {"neighbours", RivalsToJson(standing.neighbours)},
-               {"breaks", breaks}};
+  Json json = {
+      {"on_front", standing.on_front},
+      {"estimate", standing.estimate ? Json(Name(*standing.estimate)) : Json()},
+      {"dominated_by", RivalsToJson(standing.dominators)},
+      {"neighbours", RivalsToJson(standing.neighbours)},
+      {"breaks", breaks}};
   if (standing.failure) {
     json["failure"] = {{"code", standing.failure->code},
                        {"reason", standing.failure->reason}};

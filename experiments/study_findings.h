@@ -11,7 +11,8 @@ namespace hone {
 ComparedStudy Compared(const std::filesystem::path& path, StudyView study);
 
 // Of a study at `path`: its gain over those of its controls that lie beside it
-// (ControlPath) and have a front, and how well its latencies could be told.
+// (ControlPath), are of the same spec and have a front, and how well its
+// latencies could be told.
 StudyFindings FindingsOf(const std::filesystem::path& path,
                          const StudyView& study);
 

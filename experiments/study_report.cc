@@ -130,13 +130,15 @@ StudyReport ReportStudy(const StudyInfo& study,
 }
 
 std::string FindingsText(const StudyFindings& findings) {
-  const std::string gain = GainText(findings.controls);
+  std::string gain = GainText(findings.controls);
+  for (const std::string& note : findings.notes) gain += note + "\n";
   const std::string latency = FinalistText(findings.finalists);
   return gain + (gain.empty() || latency.empty() ? "" : "\n") + latency;
 }
 
 Json FindingsToJson(const StudyFindings& findings) {
   return {{"controls", GainToJson(findings.controls)},
+          {"notes", findings.notes},
           {"predicted_latency", FinalistToJson(findings.finalists)}};
 }
 
@@ -177,6 +179,7 @@ Json ToJson(const StudyReport& report) {
   return {{"study", report.study.name},
           {"trials", report.trials.size()},
           {"failures", report.failures},
+          {"fidelities", FidelitiesToJson(report.trials)},
           {"rungs", RungsToJson(report.trials, report.study.objectives)},
           {"front", front},
           {"hypervolume",

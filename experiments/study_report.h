@@ -17,7 +17,9 @@ namespace hone {
 // What a study tells beside its own trials.
 struct StudyFindings {
   std::vector<StudyComparison> controls;
-  std::optional<FinalistLatency> finalists;
+  // What is to be known of controls, a sentence each: why one is left out.
+  std::vector<std::string> notes = {};
+  std::optional<FinalistLatency> finalists = std::nullopt;
 };
 
 // A study at a glance, and how its front grew.
@@ -47,15 +49,15 @@ StudyReport ReportStudy(const StudyInfo& study,
 
 // For people and for programs: of those findings that there are.
 std::string FindingsText(const StudyFindings& findings);
-// {"controls", "predicted_latency"}
+// {"controls", "notes", "predicted_latency"}
 Json FindingsToJson(const StudyFindings& findings);
 
 // For people: counts, front, both plots, and when what part was reached.
 std::string StudyPage(const StudyReport& report);
 
-// {"study", "trials", "failures": {"diverged": 1}, "rungs", "front": [numbers],
-// "hypervolume": {"reference": {"accuracy": 0.7, ...}, "final",
-// "steps": [{"trial", "seconds", "value"}]}, "findings"}
+// {"study", "trials", "failures": {"diverged": 1}, "fidelities": {"trained":
+// 8}, "rungs", "front": [numbers], "hypervolume": {"reference": {"accuracy":
+// 0.7, ...}, "final", "steps": [{"trial", "seconds", "value"}]}, "findings"}
 Json ToJson(const StudyReport& report);
 
 }  // namespace hone

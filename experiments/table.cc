@@ -9,7 +9,8 @@ namespace hone {
 namespace {
 
 constexpr std::size_t kWidth = 80;
-constexpr std::size_t kNarrowest = 20;
+constexpr std::size_t kNarrowest = 20;  // of the last column
+constexpr std::size_t kLeast = 8;       // of the others
 constexpr std::size_t kGap = 2;
 
 bool IsNumber(const std::string& cell) {
@@ -50,11 +51,18 @@ std::vector<std::size_t> Widths(
       widths[i] = std::min(widths[i], columns[i].widest);
     }
   }
+  // Where the others leave the last no room, the widest of them give way.
+  const std::size_t last = std::min(widths.back(), kNarrowest);
   std::size_t used = 0;
   for (std::size_t i = 0; i + 1 < widths.size(); ++i) used += widths[i] + kGap;
-  const std::size_t left =
-      used + kNarrowest < kWidth ? kWidth - used : kNarrowest;
-  widths.back() = std::min(widths.back(), left);
+  while (used + last > kWidth) {
+    const auto widest = std::max_element(widths.begin(), widths.end() - 1);
+    if (*widest <= kLeast) break;
+    --*widest;
+    --used;
+  }
+  widths.back() =
+      std::min(widths.back(), std::max(last, kWidth - std::min(used, kWidth)));
   return widths;
 }
 

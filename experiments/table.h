@@ -21,7 +21,8 @@ struct Table {
 };
 
 // At most 80 columns: the last column is wrapped at blanks into what the others
-// leave, and others to their own widths. Control characters are dropped, so
+// leave, others to their own widths, and the widest further where all together
+// are too wide. Control characters are dropped, so
 // that a stored text cannot drive the terminal.
 std::string ToText(const Table& table);
 

@@ -19,6 +19,7 @@ std::vector<Property> StemProperties(const StemSpec& stem) {
       {"positions", Name(stem.positions)},
       {"norm", Name(stem.norm) + ", " + Name(stem.norm_place)},
       {"output", Name(stem.output)},
+      {"compute", Name(stem.compute)},
       {"embedding", Name(stem.embedding) +
                         (stem.embedding_rank > 0
                              ? ", rank " + std::to_string(stem.embedding_rank)
@@ -124,6 +125,17 @@ Table ValueTable(const TrialComparison& comparison,
   return table;
 }
 
+Json TrialJson(const Trial& trial) {
+  Json json = {{"trial", trial.number},
+               {"fidelity", Name(trial.fidelity)},
+               {"origin", trial.origin},
+               {"failure", nullptr}};
+  if (const auto* failure = std::get_if<Failure>(&trial.outcome)) {
+    json["failure"] = {{"code", failure->code}, {"reason", failure->reason}};
+  }
+  return json;
+}
+
 Json MetricJson(const std::optional<Metric>& metric) {
   if (!metric) return {};
   Json json = {{"value", metric->value}, {"unit", metric->unit}};
@@ -178,6 +190,8 @@ Json ToJson(const TrialComparison& comparison) {
                        {"intervals_overlap", value.overlap}});
   }
   return {{"trials", {comparison.first.number, comparison.second.number}},
+          {"sides", Json::array({TrialJson(comparison.first),
+                                 TrialJson(comparison.second)})},
           {"architecture", architecture},
           {"metrics", metrics}};
 }

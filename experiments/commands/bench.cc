@@ -2,6 +2,7 @@
 #include "eval/machine_lock.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
 
@@ -48,7 +49,7 @@ int RunBench(const Arguments& arguments, const CommandContext& context) {
         json["ms_per_token"] = Median(times.per_token_ms);
       }
     }
-    context.out << json.dump(2) << "\n";
+    PrintJson(json, context);
     return kExitDone;
   }
   Table table{{{"threads", true},

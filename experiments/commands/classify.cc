@@ -2,6 +2,7 @@
 
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
 #include "space/base/error.h"
@@ -23,8 +24,7 @@ std::vector<std::pair<std::size_t, double>> Classify(const ModelSession& model,
     throw Error(ErrorCode::kUsage,
                 given + ": gives " + std::to_string(batch.tokens) +
                     " frames where the model's training data gave " +
-                    std::to_string(card.shape.max_tokens) +
-                    "; is its sampling rate another one?");
+                    std::to_string(card.shape.max_tokens));
   }
   ModelInput input;
   if (card.shape.features > 0) {
@@ -54,7 +54,7 @@ void PrintJson(const ModelSession& model, const std::string& given,
         {{"label", model.card.classes[label]}, {"probability", probability}});
   }
   const char* kind = model.card.shape.features > 0 ? "file" : "text";
-  out << Json{{kind, given}, {"labels", labels}}.dump() << "\n";
+  out << JsonLine({{kind, given}, {"labels", labels}}) << "\n";
 }
 
 void PrintText(const ModelSession& model, const std::string& given,

@@ -34,6 +34,12 @@ void Override(const std::string& table, const std::vector<std::string>& sets,
 SearchSpec WithOverrides(SearchSpec spec,
                          const std::vector<std::string>& sets) {
   for (const std::string& set : sets) {
+    if (set.starts_with("compression.from_largest")) {
+      throw Error(ErrorCode::kUsage,
+                  "--set " + set +
+                      ": says how a search trains its students; this one is "
+                      "trained");
+    }
     if (set.starts_with("quantization.") || set.starts_with("compression.")) {
       continue;
     }
@@ -75,8 +81,14 @@ void ResizeBlock(std::int64_t d_model_before, const StemSpec& stem,
                  const Sizes& sizes, BlockSpec& block) {
   const std::int64_t head_dim = HeadDim({d_model_before}, block);
   if (sizes.heads > 0 && sizes.heads != Heads(block.attention)) {
-    block.attention =
-        WithHeads(block.attention, sizes.heads).value_or(block.attention);
+    const auto fewer = WithHeads(block.attention, sizes.heads);
+    if (!fewer) {
+      throw Error(ErrorCode::kUsage,
+                  "hone compress: --heads " + std::to_string(sizes.heads) +
+                      ": the key/value heads of " +
+                      AttentionName(block.attention) + " do not divide it");
+    }
+    block.attention = *fewer;
   }
   block.head_dim = SpelledHeadDim(stem, block.attention, head_dim);
   if (sizes.feed_forward > 0) block.feed_forward.width = sizes.feed_forward;
@@ -100,6 +112,11 @@ Architecture Resized(Architecture architecture, const Sizes& sizes) {
     architecture.stem.embedding_rank = sizes.embedding_rank;
   }
   const bool lone = architecture.encoder.empty();
+  if (sizes.decoder_layers > 0 && (lone || architecture.decoder.empty())) {
+    throw Error(ErrorCode::kUsage,
+                "hone compress: --decoder-layers is of a translation, which "
+                "has an encoder and a decoder; use --layers");
+  }
   if (!lone) resize(architecture.encoder, sizes.layers);
   if (!architecture.decoder.empty()) {
     resize(architecture.decoder, lone ? sizes.layers : sizes.decoder_layers);
@@ -182,6 +199,10 @@ std::vector<Variant> VariantsOf(const Trial& stored, const Sizes& sizes,
   if (sizes != Sizes{}) {
     CheckCanShrink(stored.architecture, resized);
     CheckArchitecture(resized, "hone compress");
+    if (resized == stored.architecture) {
+      throw Error(ErrorCode::kUsage,
+                  "hone compress: the trial has these sizes already");
+    }
   }
   const auto add_blocks = [&](const Architecture& architecture,
                               const std::string& suffix) {
@@ -311,12 +332,15 @@ int RunCompress(const Arguments& arguments, const CommandContext& context) {
   const StudyView study = ReadStudy(path);
   const Trial& stored = TrialNumbered(study, number);
   std::vector<Variant> variants = VariantsOf(stored, sizes, words, linears);
-  SearchSpec spec =
-      WithOverrides(SpecFromJson(study.info.spec), arguments.All("set"));
+  SearchSpec spec = SpecFromJson(study.info.spec);
+  const SearchSpec changed = WithOverrides(spec, arguments.All("set"));
+  spec.quantization = changed.quantization;
   spec.measurement.engine = EngineOf(spec.measurement, stored.outcome);
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(spec, ArtifactsPath(path), 1, progress.PhaseCallback(),
                       &context.cancelled);
+  workbench.CheckData(stored);
+  workbench.SetParentCompression(changed.compression);
   CheckTables(sizes, words, stored.architecture, workbench.task());
   Measure(variants, workbench);
   progress.Clear();

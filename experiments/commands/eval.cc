@@ -2,6 +2,7 @@
 #include "eval/quality.h"
 #include "experiments/build_study.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
 #include "train/data/task.h"
@@ -47,12 +48,12 @@ int RunEval(const Arguments& arguments, const CommandContext& context) {
           .TestSplit(card.task, Tools(), PreparationOf(session));
   const auto metrics = MeasureTest(session, test);
   if (arguments.Has("json")) {
-    context.out << Json{{"split", "test"},
-                        {"examples", test.size()},
-                        {"metrics", ToJson(metrics)},
-                        {"model_sha256", card.sha256.at(kModelFile)}}
-                       .dump(2)
-                << "\n";
+    PrintJson({{"split", "test"},
+               {"examples", test.size()},
+               {"metrics", ToJson(metrics)},
+               {"dev", ToJson(card.metrics)},
+               {"model_sha256", card.sha256.at(kModelFile)}},
+              context);
     return kExitDone;
   }
   context.out << test.size() << " examples of the test split\n";

@@ -87,6 +87,7 @@ int RunExport(const Arguments& arguments, const CommandContext& context) {
     spec.quantization.reduce_range = false;
   }
   const Workbench workbench(spec, artifacts, 1, {}, &context.cancelled);
+  workbench.CheckData(trial);
   ModelCard card = CardOf(trial, spec, workbench);
   card.study = study.info.name;
   card.spec_hash = study.info.spec_hash;
@@ -117,10 +118,13 @@ ModelCard CardOf(const Trial& trial, const SearchSpec& spec,
   card.architecture = ExportedArchitecture(trial.architecture, trial.outcome);
   card.task = spec.task;
   card.shape = workbench.task();
+  // A row of pixels has as many as it has, whatever the spec says.
+  if (card.shape.vocabulary > 0) card.task.max_tokens = card.shape.max_tokens;
   card.measurement = workbench.measurement();
   card.measurement.engine = EngineOf(card.measurement, trial.outcome);
   card.classes = workbench.Classes();
   card.pixels = workbench.Pixels();
+  card.sound_rate = workbench.SoundRate();
   card.metrics = CompleteMeasurement(trial).metrics;
   return card;
 }

@@ -1,5 +1,7 @@
 #include "eval/decode/generate.h"
 
+#include <algorithm>
+
 #include "eval/decode/speculative.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
@@ -9,6 +11,8 @@
 
 namespace hone {
 namespace {
+
+constexpr std::int64_t kUsualTokens = 64;
 
 // The prompt's last tokens, so that what follows has room.
 Prompt PromptOf(const ModelSession& model, const std::string& text,
@@ -29,13 +33,32 @@ Prompt PromptOf(const ModelSession& model, const std::string& text,
   return {{}, std::move(tokens)};
 }
 
-GenerateOptions OptionsOf(const Arguments& arguments) {
+// `context`: the tokens that the model reads.
+GenerateOptions OptionsOf(const Arguments& arguments, std::int64_t context) {
   GenerateOptions options;
-  options.max_new_tokens = arguments.Integer("tokens", 64, 1, 1 << 20);
+  options.max_new_tokens = arguments.Integer(
+      "tokens", std::min(kUsualTokens, std::max<std::int64_t>(context / 2, 1)),
+      1, 1 << 20);
   options.temperature = arguments.Real("temperature", 0, 0, 100);
   options.top_k = arguments.Integer("top-k", 0, 0, 1 << 20);
   options.top_p = arguments.Real("top-p", 1, 1e-6, 1);
   return options;
+}
+
+// What is new behind a text whose last tokens are `prompt`. Subwords have the
+// blank before them only behind others, and lose one at the text's end.
+std::string Added(const Vocabulary& vocabulary, const std::string& text,
+                  const std::vector<std::int64_t>& prompt,
+                  const std::vector<std::int64_t>& written) {
+  std::vector<std::int64_t> all = prompt;
+  all.insert(all.end(), written.begin(), written.end());
+  const std::string before = vocabulary.Decode(prompt);
+  const std::string whole = vocabulary.Decode(all);
+  if (!whole.starts_with(before)) return vocabulary.Decode(written);
+  std::string added = whole.substr(before.size());
+  const bool lost = text.ends_with(' ') && !before.ends_with(' ');
+  if (lost && added.starts_with(' ')) added.erase(0, 1);
+  return added;
 }
 
 // With a draft: greedy, and how often the draft was right.
@@ -67,7 +90,8 @@ int RunGenerate(const Arguments& arguments, const CommandContext& context) {
     throw Error(ErrorCode::kUsage,
                 "--prompt: at least one character is needed");
   }
-  const GenerateOptions options = OptionsOf(arguments);
+  const GenerateOptions options =
+      OptionsOf(arguments, model.card.shape.max_tokens);
   const auto count =
       static_cast<std::size_t>(arguments.Integer("count", 1, 1, 65536));
   const std::vector<Prompt> prompts(
@@ -80,9 +104,10 @@ int RunGenerate(const Arguments& arguments, const CommandContext& context) {
                            context.err)
           : Generate(model.network->decoder(), prompts, options, seed);
   for (const auto& tokens : written) {
-    const std::string added = model.vocabulary->Decode(tokens);
+    const std::string added =
+        Added(*model.vocabulary, text, prompts.front().tokens, tokens);
     if (arguments.Has("json")) {
-      context.out << Json{{"prompt", text}, {"text", added}}.dump() << "\n";
+      context.out << JsonLine({{"prompt", text}, {"text", added}}) << "\n";
     } else {
       context.out << text << added << "\n";
     }
@@ -99,7 +124,9 @@ Command GenerateCommand() {
            1,
            1,
            {{"prompt", "TEXT", "what to write on from; default: a new line"},
-            {"tokens", "N", "tokens to write; default 64"},
+            {"tokens", "N",
+             "tokens to write; default 64, at most half of what the model "
+             "reads"},
             {"temperature", "T", "0, the default: always the likeliest token"},
             {"top-k", "K", "draw from the K likeliest tokens"},
             {"top-p", "P", "draw from the likeliest tokens of probability P"},

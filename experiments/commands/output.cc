@@ -21,4 +21,8 @@ void PrintJson(const Json& json, const CommandContext& context) {
               << "\n";
 }
 
+std::string JsonLine(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace hone

@@ -39,6 +39,14 @@ double StepsSeconds(double multiply_adds, std::int64_t steps) {
           multiply_adds * kPassesPerStep / kTrainingRate);
 }
 
+// Of a sequence in training: a text as long as those that are timed, an image
+// or a sound at its own length, a language model's whole window.
+std::int64_t TrainingTokens(const Workbench& workbench) {
+  return workbench.task().topology == Topology::kDecoder
+             ? workbench.task().max_tokens
+             : workbench.measurement().tokens;
+}
+
 // The share of all trials that each rung gets, the full fidelity last. What is
 // left is full trials at other precisions, which train nothing.
 std::vector<double> RungShares(const SearchSpec& spec) {
@@ -82,7 +90,7 @@ double SupernetSeconds(const SearchSpec& spec, const Workbench& workbench,
   const auto cost = [&](const Architecture& architecture) {
     return static_cast<double>(CostOf(architecture, workbench.task(),
                                       spec.training.batch_size,
-                                      spec.measurement.tokens)
+                                      TrainingTokens(workbench))
                                    .multiply_adds);
   };
   const std::int64_t steps = spec.supernet_training.steps;
@@ -112,7 +120,7 @@ Cost TeacherCost(const SearchSpec& spec, const Workbench& workbench) {
   return CostOf(
       TeacherOf(spec, workbench), task,
       bert ? workbench.TrainingExamples() : spec.teacher_training.batch_size,
-      spec.measurement.tokens + (bert ? 2 : 0));
+      TrainingTokens(workbench) + (bert ? 2 : 0));
 }
 
 Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
@@ -122,8 +130,9 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
   double multiply_adds = 0;
   double bytes = 0;
   for (int i = 0; i < kSamples; ++i) {
-    const Cost cost = CostOf(workbench.space().Sample(rng), workbench.task(),
-                             spec.training.batch_size, spec.measurement.tokens);
+    const Cost cost =
+        CostOf(workbench.space().Sample(rng), workbench.task(),
+               spec.training.batch_size, TrainingTokens(workbench));
     estimate.mean_parameters += static_cast<double>(cost.parameters) / kSamples;
     multiply_adds += static_cast<double>(cost.multiply_adds) / kSamples;
     // The student in f32, and its quantized form twice (weights, model).

@@ -38,6 +38,7 @@ std::vector<Again> MeasureAgain(const StudyView& study,
                       &context.cancelled);
   std::vector<Candidate> candidates;
   for (const Trial& one : study.front) {
+    workbench.CheckData(one);
     candidates.push_back(
         {one.number, one.architecture, one.seed, one.fidelity});
     candidates.back().exported =

@@ -9,6 +9,7 @@
 #include "experiments/study_files.h"
 #include "experiments/study_view.h"
 #include "space/base/error.h"
+#include "space/base/file.h"
 
 namespace hone {
 namespace {
@@ -26,7 +27,7 @@ struct Comparison {
 bool IsReading(const std::string& metric, const SearchSpec& spec) {
   if (IsWallClock(metric)) return true;
   return spec.measurement.engine != "simulated" &&
-         (metric.starts_with("latency_") || metric == "peak_memory_bytes");
+         (IsLatency(metric) || metric == "peak_memory_bytes");
 }
 
 std::string FailureText(const Trial& trial) {
@@ -73,6 +74,7 @@ Trial Repeat(const Trial& stored, SearchSpec spec,
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(spec, artifacts, 1, progress.PhaseCallback(),
                       &context.cancelled);
+  workbench.CheckData(stored);
   Candidate candidate{stored.number, stored.architecture, stored.seed,
                       stored.fidelity};
   candidate.exported =
@@ -81,25 +83,6 @@ Trial Repeat(const Trial& stored, SearchSpec spec,
   repeated.outcome = workbench.evaluator().Evaluate({candidate}).at(0);
   return repeated;
 }
-
-// Removes what a repeat made, also when it was interrupted.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {
-    Remove();
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() { Remove(); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  void Remove() const {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path path_;
-};
 
 void Print(const std::vector<Comparison>& rows, bool equal,
            const Arguments& arguments, const CommandContext& context) {

@@ -86,6 +86,7 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
                {"trials", study.trials.size()},
                {"failed", failed},
                {"digest", digest},
+               {"fidelities", FidelitiesToJson(study.trials)},
                {"rungs", RungsToJson(study.trials, study.info.objectives)},
                {"findings", FindingsToJson(findings)},
                {"front", TrialsToJson(study.front)}},
@@ -111,9 +112,11 @@ int PrintEnd(const std::filesystem::path& path, const Arguments& arguments,
   const std::string one = std::to_string(study.front.front().number);
   context.err << "\nNext:\n  hone show " << path.string() << " " << one
               << "\n  hone trials " << path.string()
-              << " --where \"latency_ms < 1\"\n  hone export " << path.string()
-              << " " << one << " --out exported/" << study.info.name << "-"
-              << one << "\n";
+              << " --where \"latency_ms < 1\"\n";
+  if (study.front.front().fidelity != Fidelity::kCost) {
+    context.err << "  hone export " << path.string() << " " << one
+                << " --out exported/" << study.info.name << "-" << one << "\n";
+  }
   return status;
 }
 
@@ -131,6 +134,20 @@ std::int64_t BeginStudy(SqliteTrialStore& store, const StudyInfo& given,
   return store.CountTrials();
 }
 
+// A study without a trial has nothing to lose, and may be begun with any spec.
+void RemoveIfEmpty(const std::filesystem::path& path, const StudyInfo& given) {
+  if (!std::filesystem::exists(path)) return;
+  {
+    const SqliteTrialStore store(path, SqliteTrialStore::Mode::kRead);
+    const std::optional<StudyInfo> stored = store.LoadStudy();
+    if (!stored || stored->spec_hash == given.spec_hash ||
+        store.CountTrials() > 0) {
+      return;
+    }
+  }
+  std::filesystem::remove(path);
+}
+
 // Everything is built from the spec before any file is made, so that a spec
 // whose data is missing leaves nothing behind.
 void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
@@ -139,14 +156,19 @@ void RunStudy(const SearchSpec& spec, const std::filesystem::path& path,
   Workbench workbench(spec, ArtifactsPath(path), workers,
                       progress.PhaseCallback(), &context.cancelled);
   workbench.CheckCompute();
+  const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
+  Evaluator& evaluator = workbench.evaluator();
+  const StudyInfo given = InfoOf(spec);
   MakeParentFolder(path);
   const FileLock lock =
       FileLock::TryAcquire(LockPath(path), FileLock::Mode::kExclusive);
+  RemoveIfEmpty(path, given);
   SqliteTrialStore store(path, SqliteTrialStore::Mode::kWrite);
-  progress.OnTrials(BeginStudy(store, InfoOf(spec), path), spec.search.trials,
-                    0);
-  const std::unique_ptr<SearchAlgorithm> algorithm = workbench.MakeAlgorithm();
-  Study study(*algorithm, workbench.evaluator(), store, spec.search);
+  progress.OnTrials(BeginStudy(store, given, path), spec.search.trials, 0);
+  for (const Trial& trial : store.LoadTrials(store.FrontNumbers())) {
+    workbench.CheckData(trial);
+  }
+  Study study(*algorithm, evaluator, store, spec.search);
   study.set_cancelled(&context.cancelled);
   std::int64_t failed = 0;
   study.set_on_trial([&](const Trial& trial, bool stored) {

@@ -41,8 +41,6 @@ const Trial& TrainedTrial(const StudyView& study, std::int64_t number) {
 // As the study made the trial, but nothing is trained that was not.
 SearchSpec WithoutTraining(SearchSpec spec, const Trial& trial) {
   spec.measurement.engine = EngineOf(spec.measurement, trial.outcome);
-  spec.compression.rounds = 1;
-  spec.compression.steps = 0;
   spec.quantization.qat_steps = 0;
   spec.quantization.f32_where_faster = false;
   return spec;
@@ -105,6 +103,11 @@ int RunSensitivity(const Arguments& arguments, const CommandContext& context) {
   ProgressReporter progress(context.err, context.err_is_terminal);
   Workbench workbench(spec, ArtifactsPath(path), 1, progress.PhaseCallback(),
                       &context.cancelled);
+  workbench.CheckData(trial);
+  CompressionOptions cutting = spec.compression;
+  cutting.rounds = 1;
+  cutting.steps = 0;
+  workbench.SetParentCompression(cutting);
   const Sensitivity sensitivity =
       ResultsOf(trial, study.info.objectives, changes,
                 workbench.evaluator().Evaluate(CandidatesOf(trial, changes)));

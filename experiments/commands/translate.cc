@@ -1,4 +1,5 @@
 #include "experiments/commands/commands.h"
+#include "experiments/commands/output.h"
 #include "experiments/model_session.h"
 #include "experiments/report.h"
 #include "space/base/error.h"
@@ -18,7 +19,7 @@ void TranslateTexts(ModelSession& model, const std::vector<std::string>& texts,
       {beam, model.card.measurement.length_penalty});
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (json) {
-      out << Json{{"source", texts[i]}, {"translation", written[i]}}.dump()
+      out << JsonLine({{"source", texts[i]}, {"translation", written[i]}})
           << "\n";
     } else {
       out << Printable(written[i]) << "\n";

@@ -2,6 +2,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/commands/output.h"
+#include "experiments/metric_names.h"
 #include "experiments/report.h"
 #include "experiments/study_view.h"
 #include "space/base/error.h"
@@ -76,9 +77,8 @@ int RunTrials(const Arguments& arguments, const CommandContext& context) {
   StudyView study =
       ReadStudy(arguments.positionals[0], arguments.Text("where", ""));
   if (arguments.Has("sort")) {
-    SortTrials(
-        ParseSortKey(arguments.Text("sort", ""), MetricsIn(study.trials)),
-        study.trials);
+    SortTrials(ParseSortKey(arguments.Text("sort", ""), MetricNames()),
+               study.trials);
   }
   const auto limit = static_cast<std::size_t>(
       arguments.Integer("limit", kNoLimit, 1, kNoLimit));

@@ -45,7 +45,8 @@ class StudyTest(CliTest):
             self.assertIn(trial["architecture_text"].split()[0], self.output)
         self.assertIn("* on the front", self.output)
         self.assertIn(self.digest(), self.output)
-        self.assertIn("hone export", self.messages)
+        self.assertIn("hone show", self.messages)
+        self.assertNotIn("hone export", self.messages)  # nothing was trained
         for line in self.output.splitlines():
             self.assertLessEqual(len(line), 80, line)
 
@@ -117,6 +118,8 @@ class StudyTest(CliTest):
     def test_nothing_found(self):
         found = self.json("trials", "s.db", "--where", "accuracy > 2", expect=4)
         self.assertEqual(found, [])
+        self.hone("trials", "s.db", "--where", "accuracy > 2", "--sort",
+                  "latency_ms", expect=4)
         self.hone("show", "s.db", "60", expect=4)
         self.hone("trials", "other.db", expect=4)
         self.hone("search", "missing.toml", expect=4)
@@ -218,6 +221,26 @@ class StudyTest(CliTest):
             self.assertLessEqual(len(line), 80, line)
         again, _ = self.search(*words)
         self.assertEqual(json.loads(again), json.loads(result))
+
+    def test_a_study_of_another_spec_is_no_control(self):
+        for words, why in [
+                (["search.trials=20", "study.seed=2"], "its study.seed is 2"),
+                (["search.trials=20", 'study.objectives=["minimize parameters"]'],
+                 "its study.objectives is"),
+                (["search.trials=20"], "has 20 trials, this study 60")]:
+            (self.folder / "s-random.db").unlink(missing_ok=True)
+            self.search("--set", "search.algorithm=random", "--set",
+                        "study.name=simulated-random",
+                        *(w for word in words for w in ("--set", word)),
+                        study="s-random.db")
+            findings = self.json("report", "s.db")["findings"]
+            self.assertEqual(len(findings["controls"]), "has" in why)
+            self.assertIn(why, findings["notes"][0])
+            self.assertIn(why, self.hone("report", "s.db")[0])
+        (self.folder / "s-random.db").write_text("damaged")
+        findings = self.json("report", "s.db")["findings"]
+        self.assertEqual(findings["controls"], [])
+        self.assertIn("s-random.db is no control", findings["notes"][0])
 
     def test_compare_studies(self):
         self.search("--set", "search.trials=60", "--set",

@@ -53,6 +53,22 @@ class ResumeTest(CliTest):
         self.assertNotIn("search.trials:", message)
         self.assertEqual(self.digest(), before)
 
+    def test_a_study_without_trials_takes_another_spec(self):
+        self.search("--set", "search.trials=10")
+        store = sqlite3.connect(self.folder / "s.db")
+        tables = [name for name, in store.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'")]
+        self.assertIn("trial", tables)
+        for table in set(tables) - {"study", "objective", "study_constraint"}:
+            store.execute(f"DELETE FROM {table}")
+        store.execute("UPDATE study SET trials = 0, chain = ''")
+        store.commit()
+        store.close()
+        self.search("--set", "search.trials=10", "--set", "study.seed=9")
+        self.search("--set", "search.trials=10", "--set", "study.seed=9",
+                    study="fresh.db")
+        self.assertEqual(self.digest(), self.digest("fresh.db"))
+
     def test_study_of_an_older_program_is_read_but_not_gone_on_with(self):
         self.search("--set", "search.trials=10")
         self.forget_key("search", "other_precisions")

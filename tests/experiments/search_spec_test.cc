@@ -184,14 +184,57 @@ INSTANTIATE_TEST_SUITE_P(
         BadSpec{"LongerThanTheModelTakes",
                 "[task]\nmax_tokens = 8\n[measurement]\ntokens = 16\n",
                 "spec.toml:4:10: measurement.tokens: ", "task.max_tokens 8"},
+        BadSpec{"LongerThanARowOfOnesOwn",
+                "[task]\nkind = \"sequence-classification\"\ntrain = "
+                "\"a.tsv\"\ndev = \"b.tsv\"\nmax_tokens = 8\n",
+                "spec.toml: measurement.tokens: ", "task.max_tokens 8"},
         BadSpec{"SmoothingWithQat",
                 "[quantization]\nqat_steps = 9\nsmoothing = true\n",
                 "spec.toml:3:13: quantization.smoothing: ", "qat_steps = 0"},
+        BadSpec{"ObjectiveOfAnotherTask",
+                "[task]\nkind = \"language-model\"\nvocabulary = "
+                "\"character\"\n[study]\nobjectives = [\"maximize "
+                "accuracy\"]\n",
+                "spec.toml:5:15: study.objectives[0]: ",
+                "measures no accuracy; use nats_per_token"},
+        BadSpec{"ConstraintOnWhatIsNotMeasured",
+                "[search]\nfidelity = \"cost\"\n[study]\n"
+                "constraints = [\"file_bytes <= 3\"]\n",
+                "spec.toml:4:16: study.constraints[0]: ",
+                "measures no file_bytes; use accuracy, latency_ms"},
+        BadSpec{"HalvingWithoutRungs",
+                "[search]\nalgorithm = \"successive-halving\"\n",
+                "spec.toml: search.rungs: ", "needs some"},
+        BadSpec{"RateOfASharedTable",
+                "[task]\nkind = \"language-model\"\nvocabulary = "
+                "\"character\"\n[training]\n"
+                "embedding_learning_rate_scale = 2\n",
+                "spec.toml:5:33: training.embedding_learning_rate_scale: ",
+                "leave it at 1"},
         BadSpec{"NotToml", "[study\n", "spec.toml:1:", "table"},
         BadSpec{"NotUtf8", "[study]\nname = \"\xff\"\n", "spec.toml:2:", ""}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(SearchSpecTest, DefaultsAreAccepted) { EXPECT_NO_THROW(Parse("")); }
+
+TEST(SearchSpecTest, ObjectivesFollowTheTask) {
+  EXPECT_THAT(Parse("").study.objectives,
+              ElementsAre("maximize accuracy", "minimize latency_ms"));
+  const std::string decoder =
+      "[task]\nkind = \"language-model\"\nvocabulary = \"character\"\n";
+  EXPECT_THAT(
+      Parse(decoder).study.objectives,
+      ElementsAre("minimize nats_per_character", "minimize ms_per_token"));
+  EXPECT_THAT(
+      Parse(decoder, {"measurement.engine=simulated"}).study.objectives,
+      ElementsAre("minimize nats_per_character", "minimize latency_ms"));
+  EXPECT_THAT(Parse(decoder, {"search.fidelity=cost"}).study.objectives,
+              ElementsAre("maximize accuracy", "minimize latency_ms"));
+  EXPECT_THAT(
+      Parse("[task]\nkind = \"translation\"\nvocabulary = \"character\"\n")
+          .study.objectives,
+      ElementsAre("maximize bleu", "minimize generate_ms"));
+}
 
 TEST(SearchSpecTest, ShippedSpecsAreAccepted) {
   const std::filesystem::path root = std::getenv("HONE_SOURCE_DIR");

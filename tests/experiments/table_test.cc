@@ -33,6 +33,19 @@ TEST(TableTest, WrapsTheLastColumnWithin80) {
   }
 }
 
+TEST(TableTest, WideColumnsGiveWayToTheLast) {
+  Table table{{{"a"}, {"n", true}, {"b"}, {"c"}, {"last"}}, {}};
+  table.AddRow({"four words of a", "12345", "a cell of some thirty letters",
+                "another one of thirty letters", "and the last that is left"});
+  const std::string text = ToText(table);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80u) << line;
+  }
+  EXPECT_THAT(text, testing::HasSubstr("12345"));
+  EXPECT_THAT(text, testing::HasSubstr("four words of a"));
+}
+
 TEST(TableTest, DropsControlCharacters) {
   EXPECT_EQ(Printable("a\x1b[31mb\r\n\tc\x7f"), "a[31mbc");
   EXPECT_EQ(Printable("\xc2\x9b"

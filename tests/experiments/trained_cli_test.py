@@ -2,10 +2,11 @@
 
 import json
 import signal
+import subprocess
 import time
 import unittest
 
-from hone_process import CliTest
+from hone_process import PROGRAM, CliTest
 
 SPEC = """
 [study]
@@ -99,6 +100,13 @@ class TrainedTest(CliTest):
         piped, _ = self.hone("classify", "out/best", "--json",
                              stdin="\n".join(texts) + "\n")
         self.assertEqual(piped, said)
+        bytes_in = b"a big caf\xe9\na red thing\n"  # no UTF-8
+        raw = subprocess.run([PROGRAM, "classify", "out/best", "--json"],
+                             cwd=self.folder, input=bytes_in,
+                             capture_output=True, check=True).stdout
+        self.assertEqual(
+            [json.loads(line)["text"] for line in raw.decode().splitlines()],
+            ["a big caf\ufffd", "a red thing"])
         latency = self.json("bench", "out/best", "--length", "8")
         self.assertEqual(latency["length"], 8)
         self.assertGreater(latency["latency_ms"], 0)
@@ -130,7 +138,21 @@ class TrainedTest(CliTest):
         self.assertEqual(trained["metrics"]["accuracy"],
                          best["metrics"]["accuracy"])
 
+        self.check_that_other_data_is_refused(study, number)
         self.check_that_damage_is_found(study, best)
+
+    def check_that_other_data_is_refused(self, study, number):
+        rows = (self.folder / "train.tsv").read_text()
+        self.write("train.tsv", rows + "a tiny new thing\tabsent\n")
+        for words in [["export", study, number, "--out", "out/other"],
+                      ["compress", study, number, "--precision", "w4"],
+                      ["sensitivity", study, number], ["rerun", study, number],
+                      ["remeasure", study], ["search", "own.toml"]]:
+            _, message = self.hone(*words, expect=2)
+            self.assertIn("made of other data", message)
+        self.assertFalse((self.folder / "out/other").exists())
+        self.write("train.tsv", rows)
+        self.hone("export", study, number, "--out", "out/other")
 
     def test_what_was_left_in_f32_is_repeated(self):
         self.hone("search", "own.toml", "--set", "search.trials=2", "--set",
@@ -242,6 +264,10 @@ class TrainedTest(CliTest):
                                "--set", "training.steps=9", expect=2)
         self.assertIn("[quantization]", message)
         self.hone("compress", study, 99, "--precision", "w4", expect=4)
+        for words, why in [(["--decoder-layers", 1], "is of a translation"),
+                           (["--heads", 2], "has these sizes already")]:
+            _, message = self.hone("compress", study, number, *words, expect=2)
+            self.assertIn(why, message)
         # One layer in another precision, whatever the others have.
         _, one, two = self.json(
             "compress", study, number, "--precision", "w8a8", "--precision",
@@ -433,9 +459,10 @@ class TrainedTest(CliTest):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(timeout=60), 130)
         self.assertIn("hone search own.toml", process.stderr.read())
-        # Begun with other steps, so this spec is not the study's.
-        _, message = self.hone("search", "own.toml", expect=2)
-        self.assertIn("training.steps: 100000 in the study, 60", message)
+        # Nothing was tried yet, so another spec may begin.
+        self.hone("search", "own.toml")
+        _, message = self.hone("search", "own.toml", *slow, expect=2)
+        self.assertIn("training.steps: 60 in the study, 100000", message)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,16 @@ TEST(TrialComparisonTest, AFailedTrialHasNoMetrics) {
               HasSubstr("failed, diverged: the loss was[2J not finite"));
 }
 
+TEST(TrialComparisonTest, WhatTheRestIsComputedInIsAChoice) {
+  Trial first = Complete(0, 0.7, 1);
+  Trial second = first;
+  second.architecture.stem.compute = Compute::kBf16;
+  const TrialComparison comparison = CompareTrials(first, second);
+  EXPECT_EQ(std::count_if(comparison.choices.begin(), comparison.choices.end(),
+                          [](const auto& one) { return one.Differs(); }),
+            1);
+}
+
 TEST(TrialComparisonTest, LongPrecisionsAreWrapped) {
   TrialComparison comparison = Example();
   for (Trial* trial : {&comparison.first, &comparison.second}) {
