@@ -76,8 +76,7 @@ class Planner {
 
 std::vector<AttentionPlan> PlanAttention(const SearchSpec& spec,
                                          const Workbench& workbench) {
-  if (ParseFidelity(spec.search.fidelity) == Fidelity::kCost ||
-      spec.measurement.engine == "simulated") {
+  if (TrainsNothing(spec) || spec.measurement.engine == "simulated") {
     return {};
   }
   const TaskShape& task = workbench.task();

@@ -51,10 +51,6 @@ std::unique_ptr<Engine> MakeInstalledOnnxRuntime() {
   }
 }
 
-bool TrainsNothing(const SearchSpec& spec) {
-  return ParseFidelity(spec.search.fidelity) == Fidelity::kCost;
-}
-
 }  // namespace
 
 bool UsesSupernet(const SearchSpec& spec) {

@@ -3,14 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "eval/evaluator.h"
-
 namespace hone {
 namespace {
-
-bool TrainsNothing(const SearchSpec& spec) {
-  return ParseFidelity(spec.search.fidelity) == Fidelity::kCost;
-}
 
 bool TimesFiles(const SearchSpec& spec) {
   return !TrainsNothing(spec) && spec.measurement.engine != "simulated";

@@ -85,6 +85,10 @@ void ListDifferences(const Json& first, const Json& second,
 
 }  // namespace
 
+bool TrainsNothing(const SearchSpec& spec) {
+  return ParseFidelity(spec.search.fidelity) == Fidelity::kCost;
+}
+
 SearchSpec ReadSearchSpec(const std::filesystem::path& path,
                           const std::vector<std::string>& overrides) {
   return ParseSearchSpec(ReadFile(path, kMaxSpecBytes), path.string(),

@@ -90,6 +90,9 @@ struct SearchSpec {
   }
 };
 
+// Fidelity `cost`: numbers follow from architectures alone.
+bool TrainsNothing(const SearchSpec& spec);
+
 // Reads a TOML file and then the overrides "table.key=value", through the same
 // checks: unknown and duplicate keys, types, ranges, and what fields demand of
 // each other. Throws Error{kUsage}: "file:line:column: table.key: what is

@@ -139,7 +139,7 @@ Estimate EstimateRun(const SearchSpec& spec, const Workbench& workbench,
     bytes += static_cast<double>(4 * cost.parameters + 2 * cost.weight_bytes) /
              kSamples;
   }
-  if (ParseFidelity(spec.search.fidelity) == Fidelity::kCost) return estimate;
+  if (TrainsNothing(spec)) return estimate;
   const Cost teacher = TeacherCost(spec, workbench);
   if (IsBertFolder(spec.teacher)) {
     estimate.teacher_seconds =
@@ -218,7 +218,7 @@ std::string LadderText(const StudyOptions& search) {
 Table PlanTable(const SearchSpec& spec, const Workbench& workbench,
                 const Estimate& estimate, int workers) {
   Table table{{{"plan"}, {""}}, {}};
-  const bool trains = ParseFidelity(spec.search.fidelity) != Fidelity::kCost;
+  const bool trains = !TrainsNothing(spec);
   table.AddRow({"study", DefaultStudyPath(spec).string()});
   table.AddRow({"trials", std::to_string(spec.search.trials) + " by " +
                               spec.search.algorithm + ", fidelity " +

@@ -107,18 +107,23 @@ TEST(SearchSpace, EncodingRoundTrips) {
   EXPECT_THROW(Decode(space, genes), Error);
 }
 
+void ExpectRefused(const SearchSpaceOptions& options, const TaskShape& task,
+                   const std::string& message) {
+  try {
+    const SearchSpace space(options, task);
+    FAIL() << message;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(SearchSpace, RefusesBadOptionsByName) {
   const auto refused = [](auto change, const std::string& message) {
     SearchSpaceOptions options = Small();
     change(options);
-    try {
-      const SearchSpace space(options, kTask);
-      FAIL() << message;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kUsage);
-      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
-          << error.what();
-    }
+    ExpectRefused(options, kTask, message);
   };
   using Options = SearchSpaceOptions;
   refused(
@@ -150,34 +155,25 @@ TEST(SearchSpace, RefusesBadOptionsByName) {
 
 // A draw of such a width or depth would find no block.
 TEST(SearchSpace, RefusesWidthsAndDepthsWithoutABlock) {
-  const auto refused = [](const SearchSpaceOptions& options,
-                          const TaskShape& task, const std::string& message) {
-    try {
-      const SearchSpace space(options, task);
-      FAIL() << message;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kUsage);
-      EXPECT_NE(std::string(error.what()).find(message), std::string::npos)
-          << error.what();
-    }
-  };
   SearchSpaceOptions odd = Small();
   odd.d_model = {12};
   odd.heads = {4};
   odd.positions = {"learned", "rotary"};
-  refused(odd, kTask, "space.attention: none of the words fits d_model 12");
+  ExpectRefused(odd, kTask,
+                "space.attention: none of the words fits d_model 12");
   odd.head_dim = {0, 4};
   EXPECT_NO_THROW(SearchSpace(odd, kTask));
   SearchSpaceOptions grouped = Small();
   grouped.d_model = {64, 66};
   grouped.heads = {4, 6};
   grouped.attention = {"full:4"};
-  refused(grouped, kTask, "space.attention: none of the words fits d_model 66");
+  ExpectRefused(grouped, kTask,
+                "space.attention: none of the words fits d_model 66");
   SearchSpaceOptions shallow = Small();
   shallow.layers = {1, 2};
   shallow.cross_layers = {2};
-  refused(shallow, TranslationShape(50, 8, 8),
-          "space.layers[0]: 1 encoder blocks are fewer");
+  ExpectRefused(shallow, TranslationShape(50, 8, 8),
+                "space.layers[0]: 1 encoder blocks are fewer");
   EXPECT_NO_THROW(SearchSpace(shallow, kTask));
 }
 

@@ -118,6 +118,17 @@ TaskData ToPatches(const LabelledImages& images, const TaskOptions& options,
   return data;
 }
 
+// "a.png: height 1 and width 4; the model reads 28 and 28".
+void CheckSize(const std::string& what, std::int64_t height, std::int64_t width,
+               const std::string& right, const TaskOptions& options) {
+  if (height == options.image_height && width == options.image_width) return;
+  throw Error(ErrorCode::kUsage,
+              what + " height " + std::to_string(height) + " and width " +
+                  std::to_string(width) + "; " + right + " " +
+                  std::to_string(options.image_height) + " and " +
+                  std::to_string(options.image_width));
+}
+
 // A pair of IDX files joined by ':', or a folder with a folder for each class.
 LabelledImages OwnImages(const TaskOptions& options, const std::string& path,
                          const char* key, std::vector<std::string>& classes) {
@@ -131,15 +142,8 @@ LabelledImages OwnImages(const TaskOptions& options, const std::string& path,
   if (colon != std::string::npos) {
     LabelledImages images =
         ReadIdxImages(path.substr(0, colon), path.substr(colon + 1));
-    if (images.height != options.image_height ||
-        images.width != options.image_width) {
-      throw Error(ErrorCode::kUsage,
-                  path + ": images of height " + std::to_string(images.height) +
-                      " and width " + std::to_string(images.width) +
-                      "; task.image_height and task.image_width say " +
-                      std::to_string(options.image_height) + " and " +
-                      std::to_string(options.image_width));
-    }
+    CheckSize(path + ": images of", images.height, images.width,
+              "task.image_height and task.image_width say", options);
     const auto most =
         std::max_element(images.labels.begin(), images.labels.end());
     for (std::int64_t i = static_cast<std::int64_t>(classes.size());
@@ -229,15 +233,8 @@ class ImageClassification : public Task {
                    const Preparation& known,
                    const std::string& file) const override {
     const Image image = ReadImage(file);
-    if (image.height != options.image_height ||
-        image.width != options.image_width) {
-      throw Error(ErrorCode::kUsage,
-                  file + ": height " + std::to_string(image.height) +
-                      " and width " + std::to_string(image.width) +
-                      "; the model reads " +
-                      std::to_string(options.image_height) + " and " +
-                      std::to_string(options.image_width));
-    }
+    CheckSize(file + ":", image.height, image.width, "the model reads",
+              options);
     return ToPatches({image.height, image.width, Grey(image), {0}}, options,
                      known.pixels);
   }
